@@ -1,0 +1,61 @@
+"""`harness list` and `harness plan`: what is registered, and what it would do to which tensor."""
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from harness.cli.options import Options, common, json_option
+from harness.files import canonical_json
+from harness.plan import Plan, resolve
+from harness.registry import System, all_systems, get_system
+from harness.tensor import TensorSpec
+
+
+@click.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """Show every registered system."""
+    systems = all_systems()
+    if as_json:
+        print(canonical_json([_describe(entry) for entry in systems]).decode())
+        return
+    width = max(len(entry.name) for entry in systems)
+    for entry in systems:
+        print(f"{entry.name:<{width}}  {entry.role:<9}  {entry.summary}  [{entry.source}]")
+
+
+def _describe(entry: System) -> dict[str, str]:
+    return {"name": entry.name, "role": entry.role, "source": entry.source, "summary": entry.summary}
+
+
+@click.command("plan")
+@click.argument("system")
+@click.option("--shapes", type=click.Path(path_type=Path), help="A config.json: plan from its shapes, without weights.")
+@common
+def plan_command(options: Options, system: str, shapes: Path | None) -> None:
+    """Show which codec SYSTEM gives to each tensor, and what the tensors will weigh."""
+    entry = get_system(system)
+    plan = resolve(entry.name, entry.recipe(), _tensors(options, entry, shapes))
+    options.emit({**plan.to_json(), "size": plan.size}, _render(plan))
+
+
+def _tensors(options: Options, entry: System, shapes: Path | None) -> tuple[TensorSpec, ...]:
+    from harness.checkpoint import open_checkpoint, specs_of_config
+
+    return specs_of_config(shapes) if shapes else open_checkpoint(options.task.role(entry.role).path).specs
+
+
+def _render(plan: Plan) -> str:
+    codecs = Counter[str]()
+    bytes_of = Counter[str]()
+    for row in plan.assignments:
+        codecs[repr(row.codec)] += 1
+        bytes_of[repr(row.codec)] += row.codec.size(row.tensor).bytes
+    lines = [f"{bytes_of[codec]:>16,} bytes  {count:>4} tensors  {codec}" for codec, count in codecs.most_common()]
+    total = plan.size
+    lines.append(
+        f"{total.bytes:>16,} bytes = {total.bytes / 1e9:.3f} GB = {total.bytes / 2**30:.3f} GiB of tensors "
+        f"({total.certainty}); file headers, tokenizer and configuration come on top"
+    )
+    return "\n".join(lines)

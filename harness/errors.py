@@ -1,0 +1,48 @@
+"""What a user did wrong, as one sentence; everything else is a bug and keeps its traceback."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: one sentence that ends with what to do next.
+
+    The command line prints the sentence to stderr and exits with code 2.
+    """
+
+    exit_code = 2
+
+
+class MissingExtraError(UserError):
+    """A system needs an optional library that is not installed."""
+
+    def __init__(self, purpose: str, library: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs {library}, which cannot be imported here: "
+            f"install it with `pip install 'stcompress[{extra}]' -c constraints.txt`."
+        )
+
+
+class NewerFormatError(UserError):
+    """A file was written by a newer version of the harness than this one."""
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{what} has format version {found}, but this version of the harness knows only up to {known}: "
+            "upgrade the harness to read it."
+        )
+
+
+def check_format(what: str, found: object, known: int) -> None:
+    """Refuse a file of a newer or unintelligible format.
+
+    Args:
+        what: the file, as the user knows it, e.g. its path.
+        found: the `format_version` that the file states.
+        known: the newest version that the caller can read.
+
+    Raises:
+        NewerFormatError: the file is newer than the caller.
+        UserError: the version is not a positive whole number.
+    """
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise UserError(f"{what} states no valid format_version (found {found!r}): it was not written by this harness.")
+    if found > known:
+        raise NewerFormatError(what, found, known)

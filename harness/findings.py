@@ -1,0 +1,37 @@
+"""Findings: what a check has to say about a file."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an error makes the check fail, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that a check has to say.
+
+    Attributes:
+        path: the file or archive member that it is about.
+        rule: the rule's short name, e.g. `line-count`.
+        sentence: what is wrong and what to do, in one sentence.
+        severity: error or warning.
+    """
+
+    path: str
+    rule: str
+    sentence: str
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.path}: {self.sentence} [{self.rule}]"
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """Return 1 when any finding is an error, else 0."""
+    return int(any(finding.severity is Severity.ERROR for finding in findings))

@@ -1,0 +1,37 @@
+"""Test sets: recordings, gold segments, source transcripts and references."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.segment.base import Segmentation
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A test set on disk, imported and checked.
+
+    Attributes:
+        name: its name, e.g. `acl6060-eval`; the name of the manifest.
+        campaign_name: the set's folder in the campaign's archive, e.g. `ACL6060`.
+        dataset: the data set that it belongs to, as provenance names it, e.g. `acl6060`.
+        audio: folder of the full recordings.
+        file_order: recordings' file names (with `.wav`), in the order that the campaign prescribes.
+        gold: gold segmentation, or None for an unsegmented set.
+        gold_audio: folder of `sent_<N>.wav` (N from 1, in the order of `gold`), or None.
+        source: transcripts of the gold segments, or None.
+        references: target language -> reference translations of the gold segments.
+        key: sha256 over the manifest, the texts and every audio file's sha256.
+    """
+
+    __test__ = False
+
+    name: str
+    campaign_name: str
+    dataset: str
+    audio: Path
+    file_order: tuple[str, ...]
+    gold: Segmentation | None
+    gold_audio: Path | None
+    source: tuple[str, ...] | None
+    references: dict[str, tuple[str, ...]]
+    key: str

@@ -1,0 +1,36 @@
+"""Selected-layer codec compression (IWSLT 2026): decimal rounding and Zstandard on parts of Qwen2-Audio-7B-Instruct."""
+
+from harness.codecs import Decimal, Int8
+from harness.recipe import Recipe, rule
+from harness.registry import system
+from harness.selectors import HEAD, LINEAR, MLP
+
+
+@system("fp16-instruct", role="instruct", source="selected-layer codec, table 1, row 1")
+def fp16_instruct() -> Recipe:
+    """The instruction-tuned model, 16 bit."""
+    return Recipe()
+
+
+@system("bnb-int8", role="instruct", source="selected-layer codec, table 1, row 2")
+def bnb_int8() -> Recipe:
+    """All linear layers but the LM head as bitsandbytes' row-wise int8, run by its 8-bit layers."""
+    return Recipe(rule(LINEAR & ~HEAD, Int8()))
+
+
+@system("codec-selected-q3", role="instruct", source="selected-layer codec, table 1, row 3 (primary)")
+def codec_selected_q3() -> Recipe:
+    """MLP projections rounded to 3 decimal places, then Zstandard level 3."""
+    return Recipe(rule(MLP, Decimal(places=3)))
+
+
+@system("codec-selected-q2", role="instruct", source="selected-layer codec, table 1, row 4")
+def codec_selected_q2() -> Recipe:
+    """MLP projections rounded to 2 decimal places, then Zstandard level 3."""
+    return Recipe(rule(MLP, Decimal(places=2)))
+
+
+@system("codec-global-q2", role="instruct", source="selected-layer codec, table 1, row 5")
+def codec_global_q2() -> Recipe:
+    """All linear layers rounded to 2 decimal places, then Zstandard level 3."""
+    return Recipe(rule(LINEAR, Decimal(places=2)))
