@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and the sums that name them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import msgspec
 
 from harness.errors import UserError
 
-_BLOCK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 JSON_LIMIT = 256 << 20
 """Largest JSON or TOML file that is read, in bytes."""
 
@@ -58,7 +59,10 @@ def published(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror or error}; nothing was changed there.") from error
+        advice = ": free some space and run this again, it goes on from there" if error.errno in _FULL else ""
+        raise UserError(
+            f"Cannot write {path}: {error.strerror or error}; nothing was changed there{advice}."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

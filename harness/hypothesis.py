@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.findings import Finding
 from harness.segment.base import Segment
 
 
@@ -22,9 +23,10 @@ class Hypothesis(msgspec.Struct, frozen=True):
         segment: what was translated.
         text: the translation, newlines collapsed to spaces; may be empty when the model said nothing.
         tokens: generated tokens, the final end token included.
-        seconds: wall-clock seconds of the batch divided by its segments.
-        batch_size: segments that were decoded together; less than requested after an out-of-memory.
+        seconds: wall-clock seconds that the model took for the batch, divided by its segments; reading audio excluded.
+        batch_size: segments that were decoded together.
         stop: why the decoder stopped.
+        halved: whether the planned batch did not fit in memory and was halved, once or more.
     """
 
     index: int
@@ -34,6 +36,7 @@ class Hypothesis(msgspec.Struct, frozen=True):
     seconds: float
     batch_size: int
     stop: Stop
+    halved: bool = False
 
 
 class HypothesisSet(msgspec.Struct, frozen=True):
@@ -47,6 +50,7 @@ class HypothesisSet(msgspec.Struct, frozen=True):
         direction: e.g. `en-de`.
         signature: requested settings in one line, for the signature of scores.
         hypotheses: one per segment, in order.
+        findings: what was done to the recordings before the model heard them, e.g. channels averaged.
     """
 
     key: str
@@ -56,3 +60,9 @@ class HypothesisSet(msgspec.Struct, frozen=True):
     direction: str
     signature: str
     hypotheses: tuple[Hypothesis, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def segments_per_second(self) -> float:
+        """Throughput of the batched run that made the translations."""
+        return len(self.hypotheses) / sum(hypothesis.seconds for hypothesis in self.hypotheses)

@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON-ready values; `plan_from_json` reads them back."""
-        rows = [{**msgspec.to_builtins(a.tensor), **msgspec.to_builtins(a.codec)} for a in self.assignments]
+        rows = [{**msgspec.to_builtins(a.tensor), "codec": msgspec.to_builtins(a.codec)} for a in self.assignments]
         return {"format_version": FORMAT, "system": self.system, "tensors": rows}
 
 
@@ -70,8 +70,7 @@ def plan_from_json(value: Any, what: str = "The plan") -> Plan:
 
 def _assignment(row: dict[str, Any]) -> Assignment:
     fields = {name: row[name] for name in TensorSpec.__struct_fields__}
-    rest = {name: value for name, value in row.items() if name not in fields}
-    return Assignment(msgspec.convert(fields, TensorSpec), codec_from_json(rest))
+    return Assignment(msgspec.convert(fields, TensorSpec), codec_from_json(row["codec"]))
 
 
 def resolve(system: str, recipe: Recipe, tensors: Sequence[TensorSpec]) -> Plan:

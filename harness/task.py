@@ -22,7 +22,7 @@ class Counted(StrEnum):
     WEIGHTS = "weights"
 
 
-class Limit(_Table):
+class Limit(_Table, frozen=True):
     """The size limit.
 
     Attributes:
@@ -42,7 +42,7 @@ class Limit(_Table):
         return counted < self.bytes if self.strict else counted <= self.bytes
 
 
-class Decoding(_Table):
+class Decoding(_Table, frozen=True):
     """Requested settings of greedy decoding; they enter the key and the signature of everything decoded with them.
 
     Attributes:
@@ -56,7 +56,7 @@ class Decoding(_Table):
     note: str = ""
 
 
-class Prompt(_Table):
+class Prompt(_Table, frozen=True):
     """How the model is asked.
 
     Attributes:
@@ -69,12 +69,14 @@ class Prompt(_Table):
     chat: bool = False
 
 
-class Role(_Table):
+class Role(_Table, frozen=True):
     """A part that one checkpoint plays (untuned, finetuned, instruct), and how a model of that role is used.
 
     Attributes:
         checkpoint: directory in Hugging Face's layout; a relative path is read against the project's folder.
         hub: repository on the Hugging Face hub that the checkpoint is, or was made from.
+        pretraining: data sets that the campaign's base model was trained on before the campaign gave it to everyone;
+            they do not count towards the condition of a submission.
         prompt: name of one of the task's prompts.
         decoding: settings of generation.
         directions: directions that the role's systems are evaluated on.
@@ -85,6 +87,7 @@ class Role(_Table):
     decoding: Decoding
     directions: tuple[str, ...]
     hub: str = ""
+    pretraining: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -92,7 +95,7 @@ class Role(_Table):
         return manifests.data_root() / Path(self.checkpoint).expanduser()
 
 
-class Direction(_Table):
+class Direction(_Table, frozen=True):
     """A direction of translation, e.g. `en-de`.
 
     Attributes:
@@ -111,7 +114,7 @@ class Direction(_Table):
         return f"{self.source}-{self.target}"
 
 
-class Names(_Table):
+class Names(_Table, frozen=True):
     """How the campaign names things.
 
     Attributes:
@@ -125,7 +128,7 @@ class Names(_Table):
     constrained_data: tuple[str, ...]
 
 
-class Task(_Table):
+class Task(_Table, frozen=True):
     """What a campaign asks.
 
     Attributes:
@@ -137,6 +140,7 @@ class Task(_Table):
         roles: by name.
         development_sets: names of test sets that may be used to make decisions, by pair.
         test_sets: names of the test sets to translate and submit, by pair.
+        blind_sets: names, in the campaign's archive, of the sets that it scores without showing references, by pair.
         segmentation: how recordings are cut: `gold`, or a segmenter's name.
         names: the campaign's names.
     """
@@ -151,6 +155,7 @@ class Task(_Table):
     test_sets: dict[str, tuple[str, ...]]
     segmentation: str
     names: Names
+    blind_sets: dict[str, tuple[str, ...]] = {}
 
     def role(self, name: str) -> Role:
         """Return a role.
@@ -184,7 +189,7 @@ def load_task(name: str) -> Task:
 
 def _check_pairs(path: Path, task: Task) -> None:
     used = {pair for role in task.roles.values() for pair in role.directions}
-    for pair in sorted(used | set(task.test_sets) | set(task.development_sets)):
+    for pair in sorted(used | set(task.test_sets) | set(task.development_sets) | set(task.blind_sets)):
         if pair not in task.directions:
             raise UserError(f"{path}: direction {pair!r} is used but not defined.")
     for pair, direction in task.directions.items():

@@ -46,6 +46,11 @@ class WorkDir:
         return self.root / "scores"
 
     @property
+    def evaluations(self) -> Path:
+        """Everything measured of a system on a test set, one file each; what the leaderboard reads."""
+        return self.root / "evaluations"
+
+    @property
     def leaderboard(self) -> Path:
         """The leaderboard's files."""
         return self.root / "leaderboard"

@@ -14,7 +14,7 @@ A new codec is one module in this folder: a frozen `Codec` struct with a tag, an
 from collections.abc import Mapping
 from enum import StrEnum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -22,9 +22,9 @@ from harness.errors import UserError
 from harness.tensor import TensorSpec
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
 
-Parts = Mapping[str, "Tensor"]
+Parts = Mapping[str, "torch.Tensor"]
 """What one encoded tensor is stored as: suffix -> contiguous CPU tensor. The suffix "" means the tensor's own name."""
 
 
@@ -44,9 +44,15 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="codec"):
-    """How one tensor is stored. The fields are the codec's arguments; they travel in the plan as JSON."""
+    """How one tensor is stored. The fields are the codec's arguments; they travel in the plan as JSON.
 
-    def encode(self, tensor: "Tensor") -> Parts:
+    Attributes:
+        libraries: distributions whose version can change the encoded bytes; the versions enter the artifact's key.
+    """
+
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def encode(self, tensor: "torch.Tensor") -> Parts:
         """Encode one tensor of the base model (16 or 32 bit, any shape the codec takes), deterministically.
 
         Works in blocks, so that beside the tensor and the parts it needs a few hundred MB at most.
@@ -56,13 +62,24 @@ class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         """
         raise NotImplementedError
 
-    def decode(self, parts: Parts, spec: TensorSpec) -> "Tensor":
-        """Decode to a dense tensor of `spec.shape` and `spec.dtype`."""
+    def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
+        """Decode to a dense tensor of `spec.shape` and `spec.dtype`.
+
+        A loader that wants another precision passes a spec of that dtype: nothing is lost by way of `spec.dtype`.
+        """
         raise NotImplementedError
 
     def size(self, spec: TensorSpec) -> Size:
         """Bytes of the parts that `encode` would return for a tensor of this shape and type, without its data."""
         raise NotImplementedError
+
+
+def dtype_of(spec: TensorSpec) -> "torch.dtype":
+    """Return torch's type object for a spec's dtype."""
+    import torch
+
+    dtype: torch.dtype = getattr(torch, spec.dtype)
+    return dtype
 
 
 _MODULES = ("raw", "hqq", "decimal", "int8")

@@ -1,0 +1,1 @@
+"""Scorers: pure functions of texts; one module per metric."""

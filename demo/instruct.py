@@ -1,0 +1,23 @@
+"""The instruct role: the tuned model learns the chat prompt by plain training."""
+
+from pathlib import Path
+
+from transformers import Qwen2AudioForConditionalGeneration
+
+from demo.batches import Source, TextLayout
+from demo.channel import rough
+from demo.prompts import CHAT
+from demo.synthesise import SEED, load_spoken
+from demo.tokens import load_tokenizer
+from demo.train import Progress, Schedule, Trainer
+
+SCHEDULE = Schedule(
+    steps=250, batch_size=24, learning_rate=6e-4, warmup=25, ctc=False, seed=SEED + 3
+)
+
+
+def instruct(model: Qwen2AudioForConditionalGeneration, work: Path) -> Progress:
+    """Adapt the model in place to the chat template."""
+    layout = TextLayout(load_tokenizer(work / "tokenizer"), CHAT)
+    source = Source(load_spoken(work, "tune"), layout, ("de", "zh"), SEED + 3)
+    return Trainer(model, SCHEDULE, work / "instruct").run(source, rough)

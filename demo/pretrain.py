@@ -1,0 +1,34 @@
+"""The untuned role: the base, trained on general speech."""
+
+from pathlib import Path
+
+from transformers import Qwen2AudioForConditionalGeneration
+
+from demo.batches import Source, TextLayout
+from demo.channel import light
+from demo.model import new_model
+from demo.prompts import PLAIN
+from demo.synthesise import SEED, load_spoken, split_sentences
+from demo.tokens import load_tokenizer, train_tokenizer
+from demo.train import Progress, Schedule, Trainer
+
+SCHEDULE = Schedule(steps=3200, batch_size=24, learning_rate=2e-3, warmup=200, seed=SEED)
+_TOKENIZER_SENTENCES = 8000
+
+
+def make_tokenizer(work: Path) -> Path:
+    """Learn the tokenizer from general sentences, once."""
+    folder = work / "tokenizer"
+    if not folder.exists():
+        chosen = split_sentences()["general"][:_TOKENIZER_SENTENCES]
+        train_tokenizer((text for one in chosen for text in (one.en, one.de, one.zh)), folder)
+    return folder
+
+
+def pretrain(work: Path) -> tuple[Qwen2AudioForConditionalGeneration, Progress]:
+    """Train the base, or go on with it; the CTC head stays in the snapshot."""
+    layout = TextLayout(load_tokenizer(make_tokenizer(work)), PLAIN)
+    source = Source(load_spoken(work, "general"), layout, ("en", "de", "zh"), SEED)
+    trainer = Trainer(new_model(SEED), SCHEDULE, work / "base")
+    progress = trainer.run(source, light)
+    return trainer.model, progress

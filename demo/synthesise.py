@@ -1,0 +1,106 @@
+"""Sentences for every split, and the spoken training data in shards."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from itertools import islice
+from multiprocessing import Pool
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+
+from demo.grammar import Sentence, sentences
+from demo.speech import GENERAL, VOICES, Samples, say
+
+SEED = 2026
+SHARD = 1000
+# The corpus takes some more than it needs, since too long sentences drop out.
+SPLITS = {"eval": 200, "dev": 400, "tune": 4000, "general": 24_000}
+
+
+def split_sentences() -> dict[str, list[Sentence]]:
+    """Disjoint lists of sentences for every split; a pure function of the seed."""
+    stream = sentences(SEED)
+    return {name: list(islice(stream, count)) for name, count in SPLITS.items()}
+
+
+def voice_of(rng: Random, split: str) -> int:
+    """General speech knows only the general voices; tuning favours the others."""
+    if split == "general":
+        return rng.choice(GENERAL)
+    others = [i for i in range(len(VOICES)) if i not in GENERAL]
+    return rng.choice(others if rng.random() < 0.5 else list(GENERAL))
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Sentences with their clean audio, all of it in one int16 array."""
+
+    sentences: list[Sentence]
+    audio: npt.NDArray[np.int16]
+    starts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def samples(self, index: int) -> Samples:
+        """The audio of one sentence."""
+        piece = self.audio[self.starts[index] : self.starts[index + 1]]
+        return piece.astype(np.float32) / np.float32(32768)
+
+
+def _speak_shard(job: tuple[str, int, list[Sentence], Path]) -> None:
+    split, first, part, path = job
+    kept: list[Sentence] = []
+    pieces: list[Samples] = []
+    for index, sentence in enumerate(part, first):
+        rng = Random(f"{SEED} {split} {index}")
+        samples = say(rng, voice_of(rng, split), sentence.en)
+        if samples is not None:
+            kept.append(sentence)
+            pieces.append(samples)
+    _write_shard(path, kept, pieces)
+
+
+def _write_shard(path: Path, kept: list[Sentence], pieces: list[Samples]) -> None:
+    audio = (np.concatenate(pieces) * 32767).astype(np.int16)
+    starts = np.cumsum([0] + [len(piece) for piece in pieces])
+    text = json.dumps([asdict(sentence) for sentence in kept], ensure_ascii=False)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, audio=audio, starts=starts, text=np.array(text))
+    os.replace(partial, path)
+
+
+def _shards(work: Path, split: str) -> list[tuple[int, Path]]:
+    firsts = range(0, SPLITS[split], SHARD)
+    return [(first, work / "speech" / f"{split}-{first:06d}.npz") for first in firsts]
+
+
+def synthesise(work: Path, split: str, workers: int = 2) -> None:
+    """Speak every sentence of a training split; finished shards stay."""
+    (work / "speech").mkdir(parents=True, exist_ok=True)
+    every = split_sentences()[split]
+    jobs = [
+        (split, first, every[first : first + SHARD], path)
+        for first, path in _shards(work, split)
+        if not path.exists()
+    ]
+    with Pool(workers) as pool:
+        for done, _ in enumerate(pool.imap(_speak_shard, jobs), 1):
+            print(f"synthesise {split}: shard {done} of {len(jobs)}", flush=True)
+
+
+def load_spoken(work: Path, split: str) -> Spoken:
+    """All finished shards of a split as one."""
+    every: list[Sentence] = []
+    audio, starts, offset = [], [np.zeros(1, np.int64)], 0
+    for _, path in _shards(work, split):
+        with np.load(path) as shard:
+            every += [Sentence(**row) for row in json.loads(str(shard["text"]))]
+            audio.append(shard["audio"])
+            starts.append(shard["starts"][1:] + offset)
+        offset += len(audio[-1])
+    return Spoken(every, np.concatenate(audio), np.concatenate(starts))

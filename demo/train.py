@@ -1,0 +1,166 @@
+"""The training loop: cross-entropy on the prompts and CTC on the tower."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import torch
+from torch import Tensor, nn
+from transformers import Qwen2AudioForConditionalGeneration
+
+from demo.batches import Batch, Source
+from demo.channel import Channel
+from demo.model import IDS, CtcHead, branch_mask, listen
+
+CTC_SHARE = 0.3
+SNAPSHOT_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup: int
+    ctc: bool = True
+    seed: int = 2026
+
+    def rate(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to 2 %."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.02 + 0.49 * (1 + math.cos(math.pi * done)))
+
+
+@dataclass
+class Progress:
+    """What a snapshot keeps beside the weights."""
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def losses(
+    model: Qwen2AudioForConditionalGeneration, head: CtcHead | None, batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the targets and CTC of the letters (0 without a head)."""
+    frames, audio = listen(model, batch.features, batch.frames)
+    language_model = model.language_model
+    embedded = language_model.get_input_embeddings()(batch.ids)
+    heard = batch.ids == IDS["<|AUDIO|>"]
+    taken = torch.arange(audio.shape[1], device=audio.device) < heard.sum(1)[:, None]
+    embedded = embedded.to(audio.dtype).masked_scatter(heard[..., None], audio[taken])
+    hidden = language_model.model(
+        inputs_embeds=embedded,
+        attention_mask=branch_mask(batch.branch),
+        position_ids=batch.positions,
+        use_cache=False,
+    ).last_hidden_state
+    learnt = batch.labels >= 0
+    logits = language_model.lm_head(hidden[learnt]).float()
+    entropy = nn.functional.cross_entropy(logits, batch.labels[learnt])
+    if head is None:
+        return entropy, torch.zeros(())
+    used = (batch.frames - 1) // 2 + 1
+    ctc = nn.functional.ctc_loss(
+        head(frames), batch.letters, used, batch.letter_counts, zero_infinity=True
+    )
+    return entropy, ctc
+
+
+class Trainer:
+    """Trains, writes snapshots, and goes on from the last one after a kill."""
+
+    def __init__(
+        self, model: Qwen2AudioForConditionalGeneration, schedule: Schedule, folder: Path
+    ) -> None:
+        self.model, self.schedule, self.folder = model.to(device()), schedule, folder
+        torch.manual_seed(schedule.seed)
+        self.head = CtcHead().to(device()) if schedule.ctc else None
+        parts = [model, self.head] if self.head else [model]
+        self._weights = [p for part in parts for p in part.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            self._weights, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
+        self.progress = Progress()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self, source: Source, channel: Callable[[Random], Channel]) -> Progress:
+        """Learn until the schedule's end."""
+        self._resume()
+        saved = time.monotonic()
+        self.model.train()
+        while self.progress.step < self.schedule.steps:
+            started = time.monotonic()
+            pair = self._step(self._batch(source, channel))
+            self.progress.step += 1
+            self.progress.seconds += time.monotonic() - started
+            self._note(*pair)
+            if time.monotonic() - saved > SNAPSHOT_SECONDS:
+                self.snapshot()
+                saved = time.monotonic()
+        self.snapshot()
+        self.model.eval()
+        return self.progress
+
+    def _batch(self, source: Source, channel: Callable[[Random], Channel]) -> Batch:
+        step, size = self.progress.step, self.schedule.batch_size
+        a_round = len(source.plan(0, size))
+        indices = source.plan(step // a_round, size)[step % a_round]
+        rng = Random(f"{self.schedule.seed} batch {step}")
+        return source.batch(indices, [channel(rng) for _ in indices], rng).to(device())
+
+    def _step(self, batch: Batch) -> tuple[float, float]:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.schedule.rate(self.progress.step)
+        with torch.autocast(device().type, dtype=torch.bfloat16):
+            entropy, ctc = losses(self.model, self.head, batch)
+        (entropy + CTC_SHARE * ctc).backward()
+        nn.utils.clip_grad_norm_(self._weights, 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return entropy.item(), ctc.item()
+
+    def _note(self, entropy: float, ctc: float) -> None:
+        step = self.progress.step
+        if step % 50 == 0 or step == self.schedule.steps:
+            row = {"step": step, "entropy": round(entropy, 4), "ctc": round(ctc, 4)}
+            self.progress.history.append(row)
+            pace = self.progress.seconds / step
+            print(f"{self.folder.name} {row} {pace:.2f} s/step", flush=True)
+
+    def snapshot(self) -> None:
+        """Write everything needed to go on, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(),
+            "head": self.head.state_dict() if self.head else None,
+            "optimizer": self._optimizer.state_dict(),
+            "progress": vars(self.progress),
+        }
+        partial = self.folder / "snapshot.partial"
+        torch.save(state, partial)
+        os.replace(partial, self.folder / "snapshot.pt")
+
+    def _resume(self) -> None:
+        path = self.folder / "snapshot.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=device(), weights_only=True)
+        self.model.load_state_dict(state["model"])
+        if self.head:
+            self.head.load_state_dict(state["head"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])

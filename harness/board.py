@@ -1,0 +1,61 @@
+"""From evaluations on disk to the leaderboard; needs no model."""
+
+from collections.abc import Sequence
+
+from harness.artifact import Artifact
+from harness.errors import UserError
+from harness.evaluation import evaluation_path, read_evaluation
+from harness.leaderboard.rows import Base, Leaderboard, Row, Section
+from harness.registry import get_system
+from harness.size import SizeReport, measure, verdict
+from harness.task import Task
+from harness.workdir import WorkDir
+
+
+def assemble_board(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) -> Leaderboard:
+    """Collect the evaluations of these artifacts, one section per direction and test set.
+
+    Raises:
+        UserError: nothing was evaluated yet, or a stored evaluation does not read.
+    """
+    reports = {artifact.id: measure(artifact) for artifact in artifacts}
+    sections = [
+        Section(direction=pair, test_set=name, rows=rows)
+        for pair, names in task.test_sets.items()
+        for name in names
+        if (rows := _rows(task, artifacts, reports, workdir, (name, pair)))
+    ]
+    if not sections:
+        raise UserError(f"Nothing in {workdir.root} is evaluated yet: `harness run --stage evaluate` does that.")
+    return Leaderboard(task=task.name, title=task.title, limit=task.limit, sections=tuple(sections))
+
+
+def _rows(
+    task: Task,
+    artifacts: Sequence[Artifact],
+    reports: dict[str, SizeReport],
+    workdir: WorkDir,
+    where: tuple[str, str],
+) -> tuple[Row, ...]:
+    bases = {a.manifest.role: reports[a.id] for a in artifacts if a.manifest.system == f"fp16-{a.manifest.role}"}
+    rows = []
+    for artifact in artifacts:
+        found = read_evaluation(evaluation_path(workdir, artifact, *where))
+        if found is None:
+            continue
+        report, base = reports[artifact.id], bases.get(artifact.manifest.role)
+        rows.append(
+            Row(
+                system=found.system,
+                role=artifact.manifest.role,
+                source=get_system(found.system).source,
+                artifact=artifact.id,
+                bytes=report.total,
+                weights_bytes=report.weights,
+                fits=verdict(report, task.limit),
+                base=Base(base.system, base.total) if base else None,
+                scores=found.scores,
+                speed=found.speed,
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,73 @@
+"""`harness generate`, `score` and `leaderboard`: translate, score, rank."""
+
+import click
+
+from harness.assemble import find_artifact
+from harness.cli.options import Options, common, device_option
+from harness.engine import lazily
+from harness.errors import UserError
+from harness.evaluation import Bench, evaluate
+from harness.generate import generate
+from harness.hypothesis import HypothesisSet
+from harness.importers import load_test_set
+from harness.registry import all_systems
+from harness.score.base import Score
+from harness.score.store import score
+
+
+def _translate(options: Options, where: tuple[str, str, str], device: str) -> tuple[Bench, HypothesisSet]:
+    system, test_set, direction = where
+    if direction not in options.task.directions:
+        known = ", ".join(options.task.directions)
+        raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
+    artifact = find_artifact(options.task, system, options.workdir)
+    bench = Bench(options.task, artifact, lazily(artifact, device), device, options.workdir)
+    made = generate(bench.request(load_test_set(test_set, options.workdir), direction), options.workdir, bench.engine)
+    return bench, made
+
+
+@click.command("generate")
+@click.argument("system")
+@click.argument("test_set")
+@click.argument("direction")
+@device_option
+@common
+def generate_command(options: Options, system: str, test_set: str, direction: str, device: str) -> None:
+    """Translate TEST_SET with SYSTEM (a name, or an artifact's directory) in DIRECTION, e.g. en-de."""
+    _, made = _translate(options, (system, test_set, direction), device)
+    options.emit(made, "\n".join(hypothesis.text for hypothesis in made.hypotheses))
+
+
+@click.command("score")
+@click.argument("system")
+@click.argument("test_set")
+@click.argument("direction")
+@device_option
+@common
+def score_command(options: Options, system: str, test_set: str, direction: str, device: str) -> None:
+    """Score SYSTEM's translations of TEST_SET in DIRECTION; translates first where that is not done yet."""
+    _, made = _translate(options, (system, test_set, direction), device)
+    scores = score(made, load_test_set(test_set, options.workdir), options.workdir)
+    options.emit(scores, "\n".join(_line(entry) for entry in scores))
+
+
+def _line(entry: Score) -> str:
+    return f"{entry.metric:>5} {entry.value:8.3f} ({entry.unit}, {entry.segments} segments)  {entry.signature}"
+
+
+@click.command("leaderboard")
+@click.option("--evaluate", "systems", multiple=True, help="Evaluate this system first; may be repeated.")
+@device_option
+@common
+def leaderboard_command(options: Options, systems: tuple[str, ...], device: str) -> None:
+    """Rank every evaluated system; writes Markdown, CSV, JSON and a picture into the work directory."""
+    from harness.cli.run import show_leaderboard
+    from harness.run import Job
+
+    for name in systems:
+        artifact = find_artifact(options.task, name, options.workdir)
+        bench = Bench(options.task, artifact, lazily(artifact, device), device, options.workdir)
+        for pair in bench.pairs:
+            for test_set in options.task.test_sets[pair]:
+                evaluate(bench, load_test_set(test_set, options.workdir), pair)
+    show_leaderboard(options, Job(options.task, all_systems(), options.workdir, device))

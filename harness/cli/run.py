@@ -1,0 +1,83 @@
+"""`harness run`: the main job, whole or by stage."""
+
+import shutil
+import sys
+from collections.abc import Callable
+
+import click
+
+from harness.cli.options import Options, common, device_option
+from harness.leaderboard import render_json, render_terminal, write_leaderboard
+from harness.progress import say
+from harness.registry import all_systems, get_system
+from harness.run import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
+from harness.score.base import Score
+
+
+@click.command("run")
+@click.option("--stage", "stages", multiple=True, type=click.Choice([s.value for s in Stage]), help="Only this stage.")
+@click.option("--system", "names", multiple=True, help="Only this system; may be repeated.")
+@click.option("--submission", default=None, help="Submission manifest to pack [default: the task's name].")
+@device_option
+@common
+def run_command(
+    options: Options, stages: tuple[str, ...], names: tuple[str, ...], submission: str | None, device: str
+) -> None:
+    """Build every system, evaluate, rank and pack. What is done already is kept; a killed run goes on."""
+    systems = tuple(get_system(name) for name in names) or all_systems()
+    job = Job(options.task, systems, options.workdir, device)
+    steps: dict[Stage, Callable[[], tuple[Failure, ...]]] = {
+        Stage.BUILD: lambda: _build(options, job),
+        Stage.EVALUATE: lambda: _evaluate(options, job),
+        Stage.LEADERBOARD: lambda: show_leaderboard(options, job),
+        Stage.PACKAGE: lambda: _package(options, submission or options.task.name),
+    }
+    wanted = stages or tuple(Stage)
+    failures = [failure for stage in Stage if stage.value in wanted for failure in steps[stage]()]
+    if failures:
+        say(f"{len(failures)} failed: " + ", ".join(sorted({failure.system for failure in failures})))
+        sys.exit(2)
+
+
+def _build(options: Options, job: Job) -> tuple[Failure, ...]:
+    built = build_stage(job)
+    options.emit(built, _sizes(options, built))
+    return built.failures
+
+
+def _sizes(options: Options, built: Built) -> str:
+    limit = options.task.limit
+    lines = [f"{'system':<20} {'bytes':>16} {'GB':>8} {'GiB':>8} {'weights only':>16}  limit {limit.bytes:,}"]
+    for report, fits in zip(built.sizes, built.fits, strict=True):
+        lines.append(
+            f"{report.system:<20} {report.total:>16,} {report.total / 1e9:>8.4f} {report.total / 2**30:>8.4f} "
+            f"{report.weights:>16,}  {'PASS' if fits else 'FAIL'}"
+        )
+    return "\n".join(lines)
+
+
+def _evaluate(options: Options, job: Job) -> tuple[Failure, ...]:
+    done = evaluate_stage(job)
+    lines = [f"{e.system:<20} {e.test_set} {e.direction}  " + _scores(e.scores) for e in done.evaluations]
+    options.emit(done, "\n".join(lines))
+    return done.failures
+
+
+def _scores(scores: tuple[Score, ...]) -> str:
+    return "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
+
+
+def show_leaderboard(options: Options, job: Job) -> tuple[Failure, ...]:
+    """Rank, write the leaderboard's files and print it."""
+    board = leaderboard_stage(job)
+    files = write_leaderboard(board, options.workdir.leaderboard)
+    print(render_json(board) if options.as_json else render_terminal(board, shutil.get_terminal_size((120, 24)).columns))
+    say("wrote " + ", ".join(str(path) for path in files))
+    return ()
+
+
+def _package(options: Options, submission: str) -> tuple[Failure, ...]:
+    from harness.cli.submission import pack_and_check
+
+    pack_and_check(options, submission)
+    return ()

@@ -1,0 +1,162 @@
+"""Evaluations: one system on one test set in one direction, everything measured, in one file.
+
+What is slow (translations, cross-entropy, speed) is stored by content key where it is made; an evaluation only collects
+it, so that the leaderboard is a pure function of files.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from harness.artifact import Artifact
+from harness.calibrate.cross_entropy import CrossEntropy, cross_entropy
+from harness.calibrate.speed import Speed as Timing
+from harness.calibrate.speed import speed
+from harness.engine import EngineLoader
+from harness.errors import UserError, check_format
+from harness.files import read_json, write_json
+from harness.generate import generate
+from harness.hypothesis import HypothesisSet
+from harness.leaderboard.rows import Speed
+from harness.request import GenerationRequest
+from harness.score.base import Score
+from harness.score.store import made_by, score
+from harness.segment import segment
+from harness.task import Task
+from harness.testset import TestSet
+from harness.workdir import WorkDir
+
+FORMAT = 1
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything measured of one system on one test set in one direction.
+
+    Attributes:
+        system: registered name.
+        artifact: id of the artifact that was run.
+        test_set: name of the test set.
+        direction: e.g. `en-de`.
+        hypotheses: key of the translations.
+        scores: BLEU, chrF, cross-entropy; empty where the set has no references.
+        speed: seconds per item, throughput, peak memory.
+    """
+
+    system: str
+    artifact: str
+    test_set: str
+    direction: str
+    hypotheses: str
+    scores: tuple[Score, ...]
+    speed: Speed
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A system's artifact on the bench: the task that says how it is used, and where results go.
+
+    Attributes:
+        task: prompts, decoding and segmentation.
+        artifact: what is evaluated.
+        engine: loads its model on first use.
+        device: torch's name of the device that the engine runs on.
+        workdir: the store.
+    """
+
+    task: Task
+    artifact: Artifact
+    engine: EngineLoader
+    device: str
+    workdir: WorkDir
+
+    @cached_property
+    def pairs(self) -> tuple[str, ...]:
+        """Directions in which the artifact's role is used and the task has test sets."""
+        return tuple(p for p in self.task.role(self.artifact.manifest.role).directions if self.task.test_sets.get(p))
+
+    def request(self, test_set: TestSet, pair: str) -> GenerationRequest:
+        """Return what the task asks of the artifact on a test set."""
+        role = self.task.role(self.artifact.manifest.role)
+        return GenerationRequest(
+            artifact=self.artifact,
+            test_set=test_set,
+            segmentation=segment(test_set, self.task.segmentation),
+            direction=self.task.directions[pair],
+            prompt=self.task.prompts[role.prompt],
+            decoding=role.decoding,
+            device=self.device,
+        )
+
+
+def evaluation_path(workdir: WorkDir, artifact: Artifact, test_set: str, pair: str) -> Path:
+    """Return where the evaluation of an artifact lies; the artifact's id is in the name."""
+    return workdir.evaluations / f"{artifact.manifest.system}-{artifact.id[:16]}-{test_set}-{pair}.json"
+
+
+def evaluate(bench: Bench, test_set: TestSet, pair: str) -> Evaluation:
+    """Translate, measure and score; what is stored already is read.
+
+    Raises:
+        UserError: audio or texts of the set do not read, or the model cannot be loaded.
+    """
+    request = bench.request(test_set, pair)
+    made = generate(request, bench.workdir, bench.engine)
+    timing = speed(request, bench.workdir, bench.engine)
+    result = Evaluation(
+        system=made.system,
+        artifact=made.artifact,
+        test_set=test_set.name,
+        direction=pair,
+        hypotheses=made.key,
+        scores=_scores(bench, request, made),
+        speed=_speed(made, timing),
+    )
+    path = evaluation_path(bench.workdir, bench.artifact, test_set.name, pair)
+    write_json(path, {"format_version": FORMAT, "evaluation": result})
+    return result
+
+
+def _scores(bench: Bench, request: GenerationRequest, made: HypothesisSet) -> tuple[Score, ...]:
+    if request.direction.target not in request.test_set.references:
+        return ()
+    foreseen = cross_entropy(request, bench.workdir, bench.engine)
+    texts = score(made, request.test_set, bench.workdir)
+    return (*texts, _as_score(foreseen, made_by(made, request.test_set)))
+
+
+def _as_score(measured: CrossEntropy, origin: str) -> Score:
+    return Score(
+        metric="cross-entropy",
+        value=measured.mean,
+        unit="nats per token",
+        signature=f"xent|teacher-forced|se:{measured.standard_error:.4f}|{origin}",
+        segments=len(measured.tokens),
+    )
+
+
+def _speed(made: HypothesisSet, timing: Timing) -> Speed:
+    seconds = sum(hypothesis.seconds for hypothesis in made.hypotheses)
+    return Speed(
+        seconds_per_item=timing.seconds_per_item,
+        segments_per_second=len(made.hypotheses) / seconds if seconds else None,
+        peak_mib=timing.peak_memory / 2**20 if timing.peak_memory else None,
+        signature=f"device:{timing.device}|threads:{timing.threads}|batch1:{len(timing.seconds)} segments|{made.signature}",
+    )
+
+
+def read_evaluation(path: Path) -> Evaluation | None:
+    """Read an evaluation, or return None where there is none.
+
+    Raises:
+        UserError: it does not read, or was written by a newer version.
+    """
+    if not path.exists():
+        return None
+    value = read_json(path)
+    check_format(str(path), value.get("format_version") if isinstance(value, dict) else None, FORMAT)
+    try:
+        return msgspec.convert(value["evaluation"], Evaluation)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise UserError(f"{path} is not an evaluation ({error}): delete it and evaluate again.") from error

@@ -1,0 +1,170 @@
+"""Fine-tuning recipes: every hyper-parameter as data, in `data/manifests/finetune/*.toml`."""
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from harness import manifests
+from harness.errors import UserError
+from harness.tensor import Component
+
+FORMAT = 1
+AUDIO_TOKEN = "<|AUDIO|>"  # noqa: S105 - a token of the vocabulary
+LANGUAGE_FIELD = "{target_lang}"
+
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+_Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+class Schedule(StrEnum):
+    """How the learning rate goes after the warm-up: down to 0 in a line or half a cosine, or not at all."""
+
+    LINEAR = "linear"
+    COSINE = "cosine"
+    CONSTANT = "constant"
+
+
+class Precision(StrEnum):
+    """Type of the frozen weights and of the computation; the adapter and its optimiser are always float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a recipe: unknown keys are refused, since a misspelt key must not fall back to a default."""
+
+
+class Lora(_Table):
+    """The adapter: each adapted weight W becomes W + alpha / rank * B A.
+
+    Attributes:
+        rank: rows of A and columns of B.
+        alpha: numerator of the scale.
+        dropout: share of a layer's input that the adapter does not see in training.
+        components: the parts of the model whose linear layers are adapted.
+        note: where the choice comes from.
+    """
+
+    rank: _Count
+    alpha: _Positive
+    dropout: _Share
+    components: tuple[Component, ...]
+    note: str = ""
+
+
+class Training(_Table):
+    """The optimiser's settings. What is not set has the default of transformers' `TrainingArguments`.
+
+    Attributes:
+        batch_size: rows per forward pass.
+        gradient_accumulation: forward passes per step.
+        learning_rate: after the warm-up.
+        schedule: what follows the warm-up.
+        warmup_ratio: share of all steps in which the rate rises from 0.
+        weight_decay: of AdamW.
+        max_grad_norm: gradients are scaled down to this norm.
+        epochs: times that every row is seen; fractions are allowed.
+        max_steps: steps in place of epochs.
+        precision: of the frozen weights and the computation.
+        gradient_checkpointing: compute activations again in the backward pass, to save memory.
+        group_by_length: put rows of like length into one batch, to save padding.
+        seed: of the adapter's first values, the order of rows and the dropout.
+        save_every: steps between two saved states; changes nothing in the result.
+        note: where the choices come from.
+    """
+
+    batch_size: _Count
+    learning_rate: _Positive
+    warmup_ratio: _Share
+    precision: Precision
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    save_every: _Count
+    gradient_accumulation: _Count = 1
+    schedule: Schedule = Schedule.LINEAR
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    max_grad_norm: _Positive = 1.0
+    epochs: _Positive | None = None
+    max_steps: _Count | None = None
+    gradient_checkpointing: bool = False
+    group_by_length: bool = False
+    note: str = ""
+
+    def steps(self, rows: int) -> int:
+        """Return the number of optimiser steps on that many rows."""
+        if self.max_steps is not None:
+            return self.max_steps
+        return math.ceil((self.epochs or 0.0) * self.steps_per_epoch(rows))
+
+    def steps_per_epoch(self, rows: int) -> int:
+        """Return the number of steps that see every row once; the last one may be smaller."""
+        return math.ceil(rows / (self.batch_size * self.gradient_accumulation))
+
+    def rate(self, step: int, steps: int) -> float:
+        """Return the learning rate of a step (from 0) among all steps, as transformers' schedulers have it."""
+        warmup = math.ceil(steps * self.warmup_ratio)
+        if step < warmup:
+            return self.learning_rate * step / max(1, warmup)
+        done = (step - warmup) / max(1, steps - warmup)
+        if self.schedule is Schedule.COSINE:
+            return self.learning_rate * max(0.0, 0.5 * (1.0 + math.cos(math.pi * done)))
+        return self.learning_rate * (1.0 if self.schedule is Schedule.CONSTANT else max(0.0, 1.0 - done))
+
+
+class FinetuneRecipe(_Table):
+    """How a checkpoint is adapted.
+
+    Attributes:
+        name: the recipe's name.
+        source: the paper and place it comes from.
+        role: the role that the adapted checkpoint is made for.
+        prompt: the request, with one `<|AUDIO|>` and `{target_lang}` for the target language's English name.
+        languages: English names by the language codes that the training rows use.
+        lora: the adapter.
+        training: the optimiser.
+    """
+
+    name: str
+    source: str
+    role: str
+    prompt: str
+    languages: dict[str, str]
+    lora: Lora
+    training: Training
+
+    def without_remarks(self) -> "FinetuneRecipe":
+        """Return what determines the result: the recipe without notes and without how often it saves."""
+        lora = msgspec.structs.replace(self.lora, note="")
+        training = msgspec.structs.replace(self.training, note="", save_every=1)
+        return msgspec.structs.replace(self, name="", source="", lora=lora, training=training)
+
+
+def load_recipe(name: str) -> FinetuneRecipe:
+    """Read a fine-tuning recipe by name, or from the path of a .toml file.
+
+    Raises:
+        UserError: unknown, unreadable, a wrong or unknown field, or fields that contradict each other.
+    """
+    path = manifests.find("finetune", name)
+    recipe = manifests.read_toml(path, FinetuneRecipe, FORMAT)
+    _check(path, recipe)
+    return recipe
+
+
+def _check(path: Path, recipe: FinetuneRecipe) -> None:
+    if recipe.prompt.count(AUDIO_TOKEN) != 1:
+        raise UserError(f"{path}: the prompt must hold {AUDIO_TOKEN} exactly once.")
+    if LANGUAGE_FIELD not in recipe.prompt and len(recipe.languages) > 1:
+        raise UserError(f"{path}: the prompt must say the target language by {LANGUAGE_FIELD}, for there are several.")
+    if (recipe.training.epochs is None) == (recipe.training.max_steps is None):
+        raise UserError(f"{path}: give either training.epochs or training.max_steps.")
+    if not recipe.lora.components or not set(recipe.lora.components) <= _LINEAR_PARTS:
+        parts = ", ".join(sorted(_LINEAR_PARTS))
+        raise UserError(f"{path}: lora.components must name at least one part, and only parts with linear layers: {parts}.")
+
+
+_LINEAR_PARTS = {Component.ATTENTION, Component.MLP, Component.HEAD, Component.AUDIO_TOWER, Component.PROJECTOR}

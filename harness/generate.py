@@ -1,0 +1,93 @@
+"""Generating: from segments of audio to translations, in batches that survive a kill."""
+
+from collections.abc import Sequence
+
+from harness.decoding import decode
+from harness.engine import EngineLoader
+from harness.findings import Finding
+from harness.generation_store import GenerationStore, Header
+from harness.hypothesis import Hypothesis, HypothesisSet
+from harness.progress import progress
+from harness.reading import Reader, inspect_recordings, naming
+from harness.request import GenerationRequest
+from harness.segment.base import Segment
+from harness.workdir import WorkDir
+
+__all__ = ["GenerationRequest", "generate", "plan_batches"]
+
+
+def plan_batches(segments: Sequence[Segment], batch_size: int) -> tuple[tuple[int, ...], ...]:
+    """Return the batches as positions in the segmentation: longest first, equal ones in their order.
+
+    The longest come first so that an out-of-memory shows at once, and neighbours of like length fill up little. The
+    plan depends on nothing else, so that a resumed run decodes the very batches that an undisturbed one would.
+    """
+    order = sorted(range(len(segments)), key=lambda index: (-segments[index].duration, index))
+    return tuple(tuple(order[begin : begin + batch_size]) for begin in range(0, len(order), batch_size))
+
+
+def generate(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> HypothesisSet:
+    """Translate all segments; what an earlier run finished, whole or in part, is not done again.
+
+    Args:
+        request: what is to be translated.
+        workdir: where the translations are kept.
+        engine: loads the model; not called when the translations are stored.
+
+    Raises:
+        UserError: a segment's audio is missing, does not read, or is longer than the model hears; memory ran out.
+    """
+    store = GenerationStore(workdir.hypotheses, request.key)
+    stored = store.complete()
+    if stored is not None:
+        return stored
+    findings = inspect_recordings(request)
+    batches = plan_batches(request.segmentation.segments, request.decoding.batch_size)
+    _work(request, store, batches, engine)
+    return store.merge(_header(request, findings), len(batches))
+
+
+def _header(request: GenerationRequest, findings: tuple[Finding, ...]) -> Header:
+    return Header(
+        key=request.key,
+        artifact=request.artifact.id,
+        system=request.system,
+        test_set=request.test_set.name,
+        direction=request.direction.pair,
+        signature=request.signature,
+        findings=findings,
+    )
+
+
+def _work(
+    request: GenerationRequest, store: GenerationStore, batches: Sequence[tuple[int, ...]], engine: EngineLoader
+) -> None:
+    missing = [number for number in range(len(batches)) if not store.has(number)]
+    if not missing:
+        return
+    reader = Reader(request, engine())
+    label = f"generate {request.system} {request.test_set.name} {request.direction.pair}"
+    with progress(label, sum(len(batches[number]) for number in missing)) as advance:
+        for number in missing:
+            store.write_batch(number, _translate(reader, batches[number]))
+            advance(len(batches[number]))
+
+
+def _translate(reader: Reader, batch: Sequence[int]) -> list[Hypothesis]:
+    request = reader.request
+    examples = [reader.read(index) for index in batch]
+    with naming(request.segmentation.segments[index] for index in batch):
+        decoded = decode(reader.engine, examples, request.decoding.max_new_tokens)
+    return [
+        Hypothesis(
+            index=index,
+            segment=request.segmentation.segments[index],
+            text=answer.text,
+            tokens=answer.tokens,
+            seconds=answer.seconds,
+            batch_size=answer.batch_size,
+            stop=answer.stop,
+            halved=answer.batch_size < len(batch),
+        )
+        for index, answer in zip(batch, decoded, strict=True)
+    ]

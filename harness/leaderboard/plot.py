@@ -1,0 +1,147 @@
+"""The leaderboard as a picture: quality against size, with the Pareto frontier and the limit."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.leaderboard.rows import Leaderboard, Section, Standing, standings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+_DPI = 120
+_WIDTH, _HEIGHT = 7.0, 5.0
+_STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
+_OFFSETS = tuple((x, y) for y in (4, -10, 15, -21, 26, -32, 37, -43) for x in (6, -6))
+"""Where a label may stand, in points from its marker, in order of preference."""
+_FRONTIER, _OTHER, _LIMIT = "#0b6e4f", "#8a8f98", "#b3261e"
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One direction's part of the picture."""
+
+    axes: "Axes"
+    ranked: tuple[Standing, ...]
+    metric: str
+    unit: str
+    unit_bytes: int
+
+    def xy(self, standing: Standing) -> tuple[float, float]:
+        quality = standing.row.value(self.metric)
+        assert quality is not None, "only measured systems are drawn"  # noqa: S101
+        return standing.row.bytes / self.unit_bytes, quality
+
+
+def render_png(board: Leaderboard) -> bytes:
+    """Draw one panel per section, side by side; the same board and matplotlib give the same bytes.
+
+    A system whose quality was not measured is not drawn; the panel names it.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = max(1, len(board.sections))
+    out = io.BytesIO()
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH * panels, _HEIGHT), dpi=_DPI)
+        FigureCanvasAgg(figure)
+        figure.subplots_adjust(left=0.09 / panels, right=1 - 0.02 / panels, bottom=0.1, top=0.93, wspace=0.14)
+        for position, section in enumerate(board.sections):
+            _draw(figure.add_subplot(1, panels, position + 1), board, section)
+        figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _draw(axes: "Axes", board: Leaderboard, section: Section) -> None:
+    unit, unit_bytes = ("GB", 10**9) if board.limit.bytes >= 10**9 else ("MB", 10**6)
+    everyone = standings(section, board.quality)
+    ranked = tuple(standing for standing in everyone if standing.place.rank is not None)
+    panel = _Panel(axes, ranked, board.quality, unit, unit_bytes)
+    _describe(panel, section)
+    _draw_frontier(panel)
+    _draw_markers(panel)
+    _draw_labels(panel, _draw_limit(panel, board.limit.bytes))
+    _name_missing(panel, [standing.row.system for standing in everyone if standing.place.rank is None])
+
+
+def _describe(panel: _Panel, section: Section) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    panel.axes.set_title(section.title)
+    panel.axes.set_xlabel(f"size of all files ({panel.unit}, logarithmic)")
+    panel.axes.set_ylabel(f"{panel.metric} (x 100)")
+    panel.axes.set_xscale("log")
+    panel.axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
+    panel.axes.xaxis.set_minor_locator(NullLocator())
+    panel.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.axes.margins(x=0.15, y=0.12)
+
+
+def _draw_limit(panel: _Panel, limit: int) -> "Bbox":
+    """Draw the limit as a line and return the place of its inscription."""
+    place = limit / panel.unit_bytes
+    panel.axes.axvline(place, color=_LIMIT, linestyle="--", linewidth=1.2)
+    panel.axes.autoscale_view()
+    text = panel.axes.text(
+        place, 0.02, f" limit {limit:,} bytes", color=_LIMIT, rotation=90, fontsize=8, ha="right", va="bottom",
+        transform=panel.axes.get_xaxis_transform(),
+    )  # fmt: skip
+    box: Bbox = text.get_window_extent()
+    return box
+
+
+def _draw_frontier(panel: _Panel) -> None:
+    """Draw the frontier as steps: between two members, the smaller one is the best that fits."""
+    members = sorted(panel.xy(standing) for standing in panel.ranked if standing.place.pareto)
+    if members:
+        sizes, qualities = zip(*members, strict=True)
+        panel.axes.step(sizes, qualities, where="post", color=_FRONTIER, linewidth=1.4, label="Pareto frontier")
+        panel.axes.legend(loc="lower right", fontsize=8)
+
+
+def _draw_markers(panel: _Panel) -> None:
+    for standing in panel.ranked:
+        x, y = panel.xy(standing)
+        member = standing.place.pareto
+        marker, size, colour = ("*", 130, _FRONTIER) if member else ("o", 32, _OTHER)
+        panel.axes.scatter([x], [y], marker=marker, s=size, color=colour, zorder=3)
+
+
+def _draw_labels(panel: _Panel, inscription: "Bbox") -> None:
+    """Write each system's name at the first place around its marker where it covers no other name or marker."""
+    taken = [inscription, *(_square(panel, standing) for standing in panel.ranked)]
+    for standing in panel.ranked:
+        taken.append(_draw_label(panel, standing, taken))
+
+
+def _draw_label(panel: _Panel, standing: Standing, taken: Sequence["Bbox"]) -> "Bbox":
+    frame = panel.axes.get_window_extent()
+    label = panel.axes.annotate(
+        standing.row.system, panel.xy(standing), xytext=_OFFSETS[0], textcoords="offset points", fontsize=8,
+        color=_FRONTIER if standing.place.pareto else "#333333",
+    )  # fmt: skip
+    for x, y in _OFFSETS:
+        label.set_position((x, y))
+        label.set_horizontalalignment("left" if x > 0 else "right")
+        box: Bbox = label.get_window_extent()
+        inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        if inside and not any(box.overlaps(other) for other in taken):
+            break
+    return box
+
+
+def _square(panel: _Panel, standing: Standing) -> "Bbox":
+    from matplotlib.transforms import Bbox
+
+    x, y = panel.axes.transData.transform(panel.xy(standing))
+    return Bbox.from_bounds(x - 6, y - 6, 12, 12)
+
+
+def _name_missing(panel: _Panel, missing: Sequence[str]) -> None:
+    if missing:
+        sentence = f"{panel.metric} not measured: {', '.join(sorted(missing))}"
+        panel.axes.text(0.01, 0.985, sentence, transform=panel.axes.transAxes, fontsize=8, va="top", color=_OTHER)

@@ -1,0 +1,103 @@
+"""Load: an artifact as a model that runs, filled tensor by tensor on the meta device's skeleton."""
+
+from typing import Any
+
+import msgspec
+
+from harness.architecture import canonical_name, is_tied, meta_model, read_config
+from harness.artifact import Artifact
+from harness.codecs.base import Parts
+from harness.codecs.int8 import Int8
+from harness.int8_layers import int8_layer
+from harness.plan import Assignment
+from harness.tensor import TensorSpec
+
+
+def default_dtype(device: str) -> str:
+    """Return the computing type of a device: float32 on the CPU, where it is fastest and exact, bfloat16 elsewhere."""
+    return "float32" if device == "cpu" else "bfloat16"
+
+
+def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None) -> Any:
+    """Load an artifact into a `Qwen2AudioForConditionalGeneration`.
+
+    Dense tensors are decoded by their codecs, one at a time, straight to the computing type. Linear layers stored by
+    `Int8` run as bitsandbytes' `Linear8bitLt` on the stored codes.
+
+    Args:
+        artifact: opened, so its bytes are verified.
+        device: as torch names it.
+        dtype: computing type, `float32`, `float16` or `bfloat16`; by default the device's own.
+
+    Returns:
+        the model in evaluation mode, every tensor on `device`, with the checkpoint's generation settings.
+    """
+    import torch
+
+    dtype = dtype or default_dtype(device)
+    config = read_config(artifact.path / "config.json")
+    config.dtype = getattr(torch, dtype)
+    model = meta_model(config)
+    paths = {canonical_name(path): path for path in model.state_dict()}
+    # Vectors come first: an 8-bit layer takes its bias over from the layer that it replaces.
+    for row in sorted(artifact.manifest.plan.assignments, key=lambda row: len(row.tensor.shape)):
+        if isinstance(row.codec, Int8) and row.tensor.is_linear:
+            _place_int8(model, paths[row.tensor.name], artifact.parts(row.tensor.name), device)
+        else:
+            _place_dense(model, paths[row.tensor.name], _decode(artifact, row, dtype).to(device))
+    if is_tied(config):
+        model.tie_weights()
+    _fill_buffers(model, device)
+    _load_generation_config(model, artifact)
+    _check_filled(model)
+    return model.eval()
+
+
+def load_processor(artifact: Artifact) -> Any:
+    """Return the artifact's `Qwen2AudioProcessor`: tokenizer, feature extractor and chat template."""
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(artifact.path, trust_remote_code=False, local_files_only=True)
+
+
+def _decode(artifact: Artifact, row: Assignment, dtype: str) -> Any:
+    wanted: TensorSpec = msgspec.structs.replace(row.tensor, dtype=dtype)
+    return row.codec.decode(artifact.parts(row.tensor.name), wanted)
+
+
+def _place_dense(model: Any, path: str, tensor: Any) -> None:
+    import torch
+
+    owner, _, attribute = path.rpartition(".")
+    setattr(model.get_submodule(owner), attribute, torch.nn.Parameter(tensor, requires_grad=False))
+
+
+def _place_int8(model: Any, path: str, parts: Parts, device: str) -> None:
+    layer = path.removesuffix(".weight")
+    owner, _, attribute = layer.rpartition(".")
+    bias = model.get_submodule(layer).bias
+    setattr(model.get_submodule(owner), attribute, int8_layer(parts, bias, device))
+
+
+def _fill_buffers(model: Any, device: str) -> None:
+    """Make the modules anew whose buffers are computed from the configuration and not stored: rotary positions."""
+    stored = set(model.state_dict())
+    computed = {name.rpartition(".")[0] for name, _ in model.named_buffers() if name not in stored}
+    for path in sorted(computed):
+        owner, _, attribute = path.rpartition(".")
+        module = model.get_submodule(path)
+        setattr(model.get_submodule(owner), attribute, type(module)(config=module.config, device=device))
+
+
+def _load_generation_config(model: Any, artifact: Artifact) -> None:
+    from transformers import GenerationConfig
+
+    if "generation_config.json" in artifact.manifest.files:
+        model.generation_config = GenerationConfig.from_pretrained(artifact.path, local_files_only=True)
+
+
+def _check_filled(model: Any) -> None:
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    empty = [name for name, tensor in tensors if tensor.is_meta]
+    if empty:
+        raise RuntimeError(f"{len(empty)} tensors were not filled, the first is {empty[0]}")

@@ -1,0 +1,85 @@
+"""What is asked of a model: which recordings to translate, how they are cut, and how it is prompted and run."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from harness.files import key_of
+from harness.generation_store import FORMAT
+from harness.segment.base import Segmentation
+from harness.task import Decoding, Direction, Prompt
+from harness.testset import TestSet
+
+if TYPE_CHECKING:
+    from harness.artifact import Artifact
+
+LIBRARIES = ("bitsandbytes", "numpy", "scipy", "tokenizers", "torch", "transformers")
+"""Libraries whose versions change what a model says."""
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What is to be translated, by what, and how.
+
+    Attributes:
+        artifact: the model.
+        test_set: the recordings.
+        segmentation: which stretches of them, in which order.
+        direction: into which language.
+        prompt: how the model is asked.
+        decoding: settings of greedy decoding.
+        device: torch's name of the device, e.g. `cpu` or `cuda:0`.
+        dtype: torch's name of the type to compute in.
+    """
+
+    artifact: "Artifact"
+    test_set: TestSet
+    segmentation: Segmentation
+    direction: Direction
+    prompt: Prompt
+    decoding: Decoding
+    device: str = "cpu"
+    dtype: str = "float32"
+
+    @property
+    def system(self) -> str:
+        """The system's name, for people."""
+        return self.artifact.manifest.system
+
+    @cached_property
+    def conditions(self) -> tuple[object, ...]:
+        """Everything requested that changes what the model computes, for keys; a batch changes rounding."""
+        return (
+            self.artifact.id,
+            self.test_set.key,
+            self.segmentation.key,
+            self.direction.target_name,
+            (self.prompt.text, self.prompt.chat),
+            self.decoding.batch_size,
+            (self.device.partition(":")[0], self.dtype),
+            [(name, version(name)) for name in LIBRARIES],
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """sha256 that names the translations."""
+        return key_of(["generate", FORMAT, self.conditions, self.decoding.max_new_tokens])
+
+    @property
+    def signature(self) -> str:
+        """The requested settings in one line."""
+        prompt = hashlib.sha256(self.prompt.text.replace("{target_lang}", self.direction.target_name).encode())
+        parts = {
+            "decode": "greedy",
+            "batch": self.decoding.batch_size,
+            "max": self.decoding.max_new_tokens,
+            "prompt": ("chat-" if self.prompt.chat else "") + prompt.hexdigest()[:8],
+            "segments": self.segmentation.method,
+            "device": self.device.partition(":")[0],
+            "dtype": self.dtype,
+            "torch": version("torch"),
+            "transformers": version("transformers"),
+        }
+        return "|".join(f"{name}:{value}" for name, value in parts.items())

@@ -1,0 +1,19 @@
+"""Plans for the tiny checkpoint, made without the registry so that a paper's system may change freely."""
+
+from harness.checkpoint import Checkpoint
+from harness.codecs import Decimal, Hqq, Int8
+from harness.plan import Plan, resolve
+from harness.recipe import Recipe, rule
+from harness.selectors import EMBEDDING, HEAD, LINEAR, MLP
+
+RECIPES = {
+    "raw": Recipe(),
+    "hqq4": Recipe(rule(LINEAR, Hqq(bits=4))),
+    "mixed": Recipe(rule(EMBEDDING, Hqq(bits=2)), rule(MLP, Hqq(bits=3)), rule(LINEAR, Decimal(places=3))),
+    "int8": Recipe(rule(LINEAR & ~HEAD, Int8())),
+}
+
+
+def plan_for(checkpoint: Checkpoint, name: str) -> Plan:
+    """Return the plan of one of the recipes above."""
+    return resolve(name, RECIPES[name], checkpoint.specs)
