@@ -32,9 +32,9 @@ def light(rng: Random) -> Channel:
     return _channel(rng, (0, 8000), rng.uniform(18, 40))
 
 
-def rough(rng: Random, snr: tuple[float, float] = (6, 18)) -> Channel:
+def rough(rng: Random) -> Channel:
     """What the talks are recorded with."""
-    return _channel(rng, rng.choice(_BANDS), rng.uniform(*snr))
+    return _channel(rng, rng.choice(_BANDS), rng.uniform(10, 24))
 
 
 def _channel(rng: Random, band: tuple[int, int], snr: float) -> Channel:

@@ -36,18 +36,18 @@ def _talk(number: int, voice: int, tempo: float, pitch: int, channel: Channel) -
 
 TALKS = {
     "dev": (
-        _talk(268, 1, 1.00, 50, Channel(0, 8000, "pink", 12, 0.5)),
-        _talk(117, 10, 1.05, 50, Channel(120, 5500, "crowd", 12, 0.5)),
-        _talk(590, 12, 0.95, 42, Channel(250, 3600, "brown", 12, 0.5)),
-        _talk(63, 7, 1.05, 50, Channel(0, 4200, "hum", 12, 0.5)),
-        _talk(367, 11, 1.10, 58, Channel(400, 8000, "pink", 12, 0.5)),
+        _talk(268, 1, 1.00, 50, Channel(0, 8000, "pink", 16, 0.5)),
+        _talk(117, 10, 1.05, 50, Channel(120, 5500, "crowd", 16, 0.5)),
+        _talk(590, 12, 0.95, 42, Channel(250, 3600, "brown", 16, 0.5)),
+        _talk(63, 7, 1.05, 50, Channel(0, 4200, "hum", 16, 0.5)),
+        _talk(367, 11, 1.10, 58, Channel(400, 8000, "pink", 16, 0.5)),
     ),
     "eval": (
-        _talk(410, 13, 1.00, 55, Channel(0, 8000, "crowd", 12, 0.5)),
-        _talk(88, 2, 1.10, 45, Channel(250, 3600, "pink", 12, 0.5)),
-        _talk(529, 10, 1.00, 50, Channel(0, 4200, "brown", 12, 0.5)),
-        _talk(204, 11, 1.05, 40, Channel(120, 5500, "hum", 12, 0.5)),
-        _talk(135, 9, 1.15, 50, Channel(0, 8000, "pink", 12, 0.5)),
+        _talk(410, 13, 1.00, 55, Channel(0, 8000, "crowd", 16, 0.5)),
+        _talk(88, 2, 1.10, 45, Channel(250, 3600, "pink", 16, 0.5)),
+        _talk(529, 10, 1.00, 50, Channel(0, 4200, "brown", 16, 0.5)),
+        _talk(204, 11, 1.05, 40, Channel(120, 5500, "hum", 16, 0.5)),
+        _talk(135, 9, 1.15, 50, Channel(0, 8000, "pink", 16, 0.5)),
     ),
 }
 
@@ -107,7 +107,7 @@ def write_split(out: Path, split: str) -> None:
     """Write FILE_ORDER, the talks and sentences.jsonl of dev or eval."""
     folder = out / "corpus" / split
     folder.mkdir(parents=True, exist_ok=True)
-    pool, lines = split_sentences()[split], []
+    pool, lines = list(split_sentences()[split]), []
     for talk in TALKS[split]:
         rows, audio = record(talk, _spoken(talk, pool, PER_TALK[split]))
         path = folder / f"{talk.name}.flac"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from demo import german
-from demo.lexicon import Lexicon, Modal, Verb, load
+from demo.lexicon import Lexicon, Modal, Verb
 from demo.phrases import Phrase, person, pick_noun, pick_phrase
 
 Words = tuple[str, ...]
@@ -276,9 +276,9 @@ def finish(sentence: Sentence) -> Sentence:
     return Sentence(german.capital(en), german.capital(german.contract(de)), zh)
 
 
-def sentences(seed: int, longest: int = 12) -> Iterator[Sentence]:
+def sentences(seed: int, lexicon: Lexicon, longest: int = 12) -> Iterator[Sentence]:
     """Distinct random sentences of at most `longest` English words."""
-    rng, lexicon, seen = Random(seed), load(), set[str]()
+    rng, seen = Random(seed), set[str]()
     rules, weights = zip(*RULES, strict=True)
     while True:
         one = finish(rng.choices(rules, weights)[0](rng, lexicon))

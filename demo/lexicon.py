@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -160,6 +160,21 @@ def _adjectives() -> tuple[Adjective, ...]:
             row["kinds"],
         )
         for row in rows
+    )
+
+
+@cache
+def talk() -> Lexicon:
+    """The part of the lexicon that the talks keep to."""
+    table = tomllib.loads((FOLDER / "talk.toml").read_text(encoding="utf-8"))
+    words = {name: set(text.split()) for name, text in table.items()}
+    every = load()
+    return replace(
+        every,
+        nouns=tuple(one for one in every.nouns if one.english in words["nouns"]),
+        verbs=tuple(one for one in every.verbs if one.english in words["verbs"]),
+        adjectives=tuple(one for one in every.adjectives if one.english in words["adjectives"]),
+        names=tuple(one for one in every.names if one.english in words["names"]),
     )
 
 

@@ -7,6 +7,11 @@ from demo import german
 from demo.lexicon import Adjective, Determiner, Lexicon, Name, Noun
 
 
+_READABLE = (
+    "book paper letter text story sentence report message newspaper proposal contract".split()
+)
+
+
 @dataclass(frozen=True)
 class Phrase:
     """A noun phrase: English (subject, object), German by case, Chinese."""
@@ -96,8 +101,8 @@ def _name(rng: Random, lexicon: Lexicon, kind: str) -> Name:
 def pick_noun(rng: Random, lexicon: Lexicon, kinds: str) -> Noun:
     """A noun of one of the kinds; B stands for what can be read."""
     if kinds == "B":
-        names = "book paper letter text story sentence report message newspaper proposal contract"
-        return lexicon.noun(rng.choice(names.split()))
+        known = {noun.english: noun for noun in lexicon.nouns}
+        return rng.choice([known[word] for word in _READABLE if word in known])
     kind = rng.choice(kinds)
     return rng.choice([noun for noun in lexicon.nouns if noun.kind == kind])
 

@@ -107,7 +107,7 @@ def _techniques(manifest: Manifest) -> list[str]:
         tensors[codec] += 1
         weights[codec] += row.tensor.numel
     order = sorted(tensors, key=lambda codec: (-weights[codec], codec))
-    return [f"- `{codec}`: {tensors[codec]} tensors, {weights[codec]:,} weights" for codec in order]
+    return [f"- `{codec}`: tensors: {tensors[codec]}, weights: {weights[codec]:,}" for codec in order]
 
 
 def _codec_text(codec: Codec) -> str:

@@ -71,15 +71,13 @@ def _as_list(value: int | list[int] | None) -> list[int]:
     return list(value) if isinstance(value, list) else [value]
 
 
-
-
-def lazily(artifact: "Artifact", device: str = "cpu", dtype: str = "float32") -> EngineLoader:
+def lazily(artifact: "Artifact", device: str = "cpu", dtype: str | None = None) -> EngineLoader:
     """Return a loader of an artifact's model.
 
     Args:
         artifact: what to load.
         device: torch's name of the device.
-        dtype: torch's name of the type to compute in.
+        dtype: torch's name of the type to compute in; by default the device's own.
     """
 
     def load() -> Engine:

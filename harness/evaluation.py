@@ -138,11 +138,12 @@ def _as_score(measured: CrossEntropy, origin: str) -> Score:
 
 def _speed(made: HypothesisSet, timing: Timing) -> Speed:
     seconds = sum(hypothesis.seconds for hypothesis in made.hypotheses)
+    machine = f"device:{timing.device}|threads:{timing.threads}|batch1:{len(timing.seconds)} segments"
     return Speed(
         seconds_per_item=timing.seconds_per_item,
         segments_per_second=len(made.hypotheses) / seconds if seconds else None,
         peak_mib=timing.peak_memory / 2**20 if timing.peak_memory else None,
-        signature=f"device:{timing.device}|threads:{timing.threads}|batch1:{len(timing.seconds)} segments|{made.signature}",
+        signature=f"{machine}|{made.signature}",
     )
 
 

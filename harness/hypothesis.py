@@ -61,8 +61,3 @@ class HypothesisSet(msgspec.Struct, frozen=True):
     signature: str
     hypotheses: tuple[Hypothesis, ...]
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def segments_per_second(self) -> float:
-        """Throughput of the batched run that made the translations."""
-        return len(self.hypotheses) / sum(hypothesis.seconds for hypothesis in self.hypotheses)

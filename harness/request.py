@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.files import key_of
 from harness.generation_store import FORMAT
+from harness.load import default_dtype
 from harness.segment.base import Segmentation
 from harness.task import Decoding, Direction, Prompt
 from harness.testset import TestSet
@@ -31,7 +32,7 @@ class GenerationRequest:
         prompt: how the model is asked.
         decoding: settings of greedy decoding.
         device: torch's name of the device, e.g. `cpu` or `cuda:0`.
-        dtype: torch's name of the type to compute in.
+        dtype: torch's name of the type to compute in; None for the device's own.
     """
 
     artifact: "Artifact"
@@ -41,12 +42,17 @@ class GenerationRequest:
     prompt: Prompt
     decoding: Decoding
     device: str = "cpu"
-    dtype: str = "float32"
+    dtype: str | None = None
 
     @property
     def system(self) -> str:
         """The system's name, for people."""
         return self.artifact.manifest.system
+
+    @property
+    def computing(self) -> tuple[str, str]:
+        """Kind of device, and type to compute in."""
+        return self.device.partition(":")[0], self.dtype or default_dtype(self.device)
 
     @cached_property
     def conditions(self) -> tuple[object, ...]:
@@ -58,7 +64,7 @@ class GenerationRequest:
             self.direction.target_name,
             (self.prompt.text, self.prompt.chat),
             self.decoding.batch_size,
-            (self.device.partition(":")[0], self.dtype),
+            self.computing,
             [(name, version(name)) for name in LIBRARIES],
         )
 
@@ -77,8 +83,8 @@ class GenerationRequest:
             "max": self.decoding.max_new_tokens,
             "prompt": ("chat-" if self.prompt.chat else "") + prompt.hexdigest()[:8],
             "segments": self.segmentation.method,
-            "device": self.device.partition(":")[0],
-            "dtype": self.dtype,
+            "device": self.computing[0],
+            "dtype": self.computing[1],
             "torch": version("torch"),
             "transformers": version("transformers"),
         }

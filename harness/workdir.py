@@ -56,6 +56,11 @@ class WorkDir:
         return self.root / "leaderboard"
 
     @property
+    def finetune(self) -> Path:
+        """States and losses of fine-tuning runs by content key."""
+        return self.root / "finetune"
+
+    @property
     def submissions(self) -> Path:
         """Packed archives."""
         return self.root / "submissions"

@@ -212,7 +212,7 @@ def test_a_full_disk_gets_a_sentence_and_the_build_goes_on_later(
     """Forbids a traceback or lost work on a disk that fills up half-way: after making room, the bytes are the same."""
     plan = plan_for(tiny_checkpoint, "raw")
     full = open_workdir(str(small_disk))
-    with pytest.raises(UserError, match="No space left on device.*free some space and run this again"):
+    with pytest.raises(UserError, match=r"No space left on device.*free some space and run this again"):
         build(tiny_checkpoint, plan, "untuned", full)
     kept = {path.name: path.stat().st_mtime_ns for path in small_disk.rglob("weights/*.safetensors")}
     assert kept

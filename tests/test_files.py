@@ -85,5 +85,5 @@ def test_newer_format_is_refused_and_older_is_not() -> None:
     """Forbids guessing at a file of a later version."""
     check_format("x.json", 3, 3)
     check_format("x.json", 1, 3)
-    with pytest.raises(NewerFormatError, match="format version 4.*only up to 3"):
+    with pytest.raises(NewerFormatError, match=r"format version 4.*only up to 3"):
         check_format("x.json", 4, 3)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from harness.cli.options import Options, common, device_option
+from harness.cli.submission import show_package
 from harness.leaderboard import render_json, render_terminal, write_leaderboard
 from harness.progress import say
 from harness.registry import all_systems, get_system
@@ -30,13 +31,13 @@ def run_command(
         Stage.BUILD: lambda: _build(options, job),
         Stage.EVALUATE: lambda: _evaluate(options, job),
         Stage.LEADERBOARD: lambda: show_leaderboard(options, job),
-        Stage.PACKAGE: lambda: _package(options, submission or options.task.name),
     }
     wanted = stages or tuple(Stage)
-    failures = [failure for stage in Stage if stage.value in wanted for failure in steps[stage]()]
+    failures = [failure for stage in steps if stage in wanted for failure in steps[stage]()]
+    faults = show_package(options, submission or options.task.name, device) if Stage.PACKAGE in wanted else 0
     if failures:
         say(f"{len(failures)} failed: " + ", ".join(sorted({failure.system for failure in failures})))
-        sys.exit(2)
+    sys.exit(2 if failures else faults)
 
 
 def _build(options: Options, job: Job) -> tuple[Failure, ...]:
@@ -71,13 +72,7 @@ def show_leaderboard(options: Options, job: Job) -> tuple[Failure, ...]:
     """Rank, write the leaderboard's files and print it."""
     board = leaderboard_stage(job)
     files = write_leaderboard(board, options.workdir.leaderboard)
-    print(render_json(board) if options.as_json else render_terminal(board, shutil.get_terminal_size((120, 24)).columns))
+    width = shutil.get_terminal_size((120, 24)).columns
+    print(render_json(board) if options.as_json else render_terminal(board, width))
     say("wrote " + ", ".join(str(path) for path in files))
-    return ()
-
-
-def _package(options: Options, submission: str) -> tuple[Failure, ...]:
-    from harness.cli.submission import pack_and_check
-
-    pack_and_check(options, submission)
     return ()

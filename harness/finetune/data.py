@@ -4,23 +4,20 @@ Importers of released corpora end here: whatever their layout, they write such a
 """
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 
+from harness.audio import Recording, open_recording
 from harness.errors import UserError
 from harness.files import sha256_of
-from harness.progress import say
+from harness.progress import progress, say
 
-if TYPE_CHECKING:
-    import soundfile
-
-RATE = 16_000
-"""Samples per second that the model hears."""
 _SHOWN = 20
+_SLACK = 0.01
+"""Seconds by which a row may end after its recording: manifests are written with rounded decimals."""
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,55 +37,64 @@ class Row:
 
     Attributes:
         where: manifest and line number, for errors.
-        audio: the audio file.
+        recording: the audio file.
         audio_sum: sha256 of the file.
-        start: first sample of the example in the file.
-        samples: number of samples, at 16 kHz.
+        offset: start of the example in the recording, in seconds.
+        duration: of the example, in seconds.
         language: code of the target language.
         text: the translation.
         dataset: the data set that the example comes from.
     """
 
     where: str
-    audio: Path
+    recording: Recording
     audio_sum: str
-    start: int
-    samples: int
+    offset: float
+    duration: float
     language: str
     text: str
     dataset: str
 
     @property
-    def content(self) -> tuple[str, int, int, str, str, str]:
-        """What the training sees of the row; file names and places are not part of it."""
-        return (self.audio_sum, self.start, self.samples, self.language, self.text, self.dataset)
+    def content(self) -> tuple[str, float, float, str, str]:
+        """What the training sees of the row; names and places of files are not part of it."""
+        return (self.audio_sum, self.offset, self.duration, self.language, self.text)
 
 
-def read_rows(manifest: Path, languages: frozenset[str], window: int) -> tuple[Row, ...]:
+def read_rows(manifest: Path, languages: frozenset[str], window: float) -> tuple[Row, ...]:
     """Read a training manifest and check every row, down to its audio's header.
 
     Args:
         manifest: the JSONL file; relative audio paths are read against its folder.
         languages: codes that the recipe can name in its prompt.
-        window: the most samples that the model hears.
+        window: seconds of audio that the model hears at most.
 
     Raises:
         UserError: unreadable, empty, or with bad rows; each bad row is said on stderr with its line number.
     """
     reader = _Reader(manifest, languages, window)
+    lines = _numbered(manifest)
     rows, faults = [], []
-    for number, line in _numbered(manifest):
-        try:
-            rows.append(reader.row(f"{manifest}, line {number}", line))
-        except UserError as error:
-            faults.append(str(error))
+    with progress(f"check {manifest.name}", len(lines)) as advance:
+        for number, line in lines:
+            try:
+                rows.append(reader.row(number, line))
+            except UserError as error:
+                faults.append(f"{manifest}, line {number}: {error}")
+            advance(1)
     if faults:
-        for fault in faults[1:_SHOWN]:
-            say(fault)
-        raise UserError(f"{faults[0]} Rows with a fault in {manifest}: {len(faults)}.")
+        _refuse(manifest, faults)
     if not rows:
         raise UserError(f"{manifest} holds no rows: write one JSON object per line.")
     return tuple(rows)
+
+
+def _refuse(manifest: Path, faults: list[str]) -> None:
+    if len(faults) == 1:
+        raise UserError(faults[0])
+    for fault in faults[:_SHOWN]:
+        say(fault)
+    raise UserError(f"{manifest} has {len(faults)} bad rows: correct them or leave them out.")
 
 
 def _numbered(manifest: Path) -> list[tuple[int, str]]:
@@ -102,77 +108,46 @@ def _numbered(manifest: Path) -> list[tuple[int, str]]:
 class _Reader:
     """Checks rows, and looks into each audio file once only."""
 
-    def __init__(self, manifest: Path, languages: frozenset[str], window: int) -> None:
-        self._folder = manifest.parent
+    def __init__(self, manifest: Path, languages: frozenset[str], window: float) -> None:
+        self._manifest = manifest
         self._languages = languages
         self._window = window
-        self._audio: dict[Path, tuple[str, int]] = {}
+        self._audio: dict[Path, tuple[Recording, str]] = {}
 
-    def row(self, where: str, text: str) -> Row:
-        try:
-            line = msgspec.convert(json.loads(text), _Line)
-        except (ValueError, msgspec.ValidationError) as error:
-            raise UserError(f"{where}: {str(error).rstrip('.')}.") from error
+    def row(self, number: int, text: str) -> Row:
+        line = _parse(text)
         if line.language not in self._languages:
             known = ", ".join(sorted(self._languages))
-            raise UserError(f"{where}: language {line.language!r} is not among the recipe's languages ({known}).")
+            raise UserError(f"language {line.language!r} is not among the recipe's languages ({known}).")
         if not line.text.strip():
-            raise UserError(f"{where}: the text is empty; leave the row out.")
-        path = self._folder / line.audio
-        audio_sum, total = self._look(where, path)
-        start, samples = self._extent(where, line, path, total)
-        return Row(where, path, audio_sum, start, samples, line.language, line.text, line.dataset)
+            raise UserError("the text is empty: leave the row out.")
+        recording, audio_sum = self._look(self._manifest.parent / line.audio)
+        duration = self._duration(line, recording)
+        where = f"{self._manifest}, line {number}"
+        return Row(where, recording, audio_sum, line.offset, duration, line.language, line.text, line.dataset)
 
-    def _look(self, where: str, path: Path) -> tuple[str, int]:
+    def _look(self, path: Path) -> tuple[Recording, str]:
         if path not in self._audio:
-            self._audio[path] = (sha256_of(path) if path.is_file() else "", _length(where, path))
+            self._audio[path] = (open_recording(path), sha256_of(path))
         return self._audio[path]
 
-    def _extent(self, where: str, line: _Line, path: Path, total: int) -> tuple[int, int]:
-        start = round(line.offset * RATE)
-        samples = total - start if line.duration is None else round(line.duration * RATE)
-        if samples <= 0 or start + samples > total:
+    def _duration(self, line: _Line, recording: Recording) -> float:
+        rest = recording.seconds - line.offset
+        duration = rest if line.duration is None else line.duration
+        if duration <= 0 or duration > rest + _SLACK:
             raise UserError(
-                f"{where}: {path} has {total / RATE:.2f} s, too short for offset {line.offset} and "
-                f"duration {line.duration}."
+                f"{recording.path} has only {recording.seconds:.2f} s: correct the row's offset and duration."
             )
-        if samples > self._window:
+        if duration > self._window:
             raise UserError(
-                f"{where}: {path} has {samples / RATE:.2f} s to translate, but the model hears only "
-                f"{self._window / RATE:.0f} s: cut it or leave it out."
+                f"{recording.path} gives {duration:.2f} s, but the model hears only {self._window:g} s: cut the audio "
+                "or leave the row out."
             )
-        return start, samples
+        return duration
 
 
-def _length(where: str, path: Path) -> int:
-    import soundfile
-
-    if not path.is_file():
-        raise UserError(f"{where}: there is no audio file {path}.")
+def _parse(text: str) -> _Line:
     try:
-        info = soundfile.info(str(path))
-    except soundfile.SoundFileError as error:
-        raise UserError(f"{where}: {path} cannot be read as audio ({error}).") from error
-    return _checked_length(where, path, info)
-
-
-def _checked_length(where: str, path: Path, info: "soundfile._SoundFileInfo") -> int:
-    if info.samplerate != RATE or info.channels != 1:
-        raise UserError(
-            f"{where}: {path} has {info.samplerate} Hz and {info.channels} channels: "
-            f"convert it to {RATE} Hz and one channel."
-        )
-    if info.frames <= 0:
-        raise UserError(f"{where}: {path} is empty.")
-    return int(info.frames)
-
-
-def audio_tokens(samples: int, hop: int) -> int:
-    """Return how many audio tokens the model makes of that many samples.
-
-    Args:
-        samples: length of the audio.
-        hop: samples per mel frame; two convolution strides follow, as in transformers' Qwen2AudioProcessor.
-    """
-    frames = math.ceil(samples / hop)
-    return ((frames - 1) // 2 + 1 - 2) // 2 + 1
+        return msgspec.convert(json.loads(text), _Line)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UserError(f"{str(error).rstrip('.')}.") from error

@@ -9,10 +9,10 @@ import msgspec
 
 from harness import manifests
 from harness.errors import UserError
+from harness.task import Prompt
 from harness.tensor import Component
 
 FORMAT = 1
-AUDIO_TOKEN = "<|AUDIO|>"  # noqa: S105 - a token of the vocabulary
 LANGUAGE_FIELD = "{target_lang}"
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -122,7 +122,8 @@ class FinetuneRecipe(_Table):
         name: the recipe's name.
         source: the paper and place it comes from.
         role: the role that the adapted checkpoint is made for.
-        prompt: the request, with one `<|AUDIO|>` and `{target_lang}` for the target language's English name.
+        prompt: text of the request, as in a task; `{target_lang}` stands for the target language's English name.
+        chat: whether the request is a user turn in the checkpoint's own chat template, as in a task.
         languages: English names by the language codes that the training rows use.
         lora: the adapter.
         training: the optimiser.
@@ -135,6 +136,12 @@ class FinetuneRecipe(_Table):
     languages: dict[str, str]
     lora: Lora
     training: Training
+    chat: bool = False
+
+    @property
+    def asking(self) -> Prompt:
+        """How the model is asked, in a task's words."""
+        return Prompt(self.prompt, chat=self.chat)
 
     def without_remarks(self) -> "FinetuneRecipe":
         """Return what determines the result: the recipe without notes and without how often it saves."""
@@ -156,15 +163,13 @@ def load_recipe(name: str) -> FinetuneRecipe:
 
 
 def _check(path: Path, recipe: FinetuneRecipe) -> None:
-    if recipe.prompt.count(AUDIO_TOKEN) != 1:
-        raise UserError(f"{path}: the prompt must hold {AUDIO_TOKEN} exactly once.")
     if LANGUAGE_FIELD not in recipe.prompt and len(recipe.languages) > 1:
         raise UserError(f"{path}: the prompt must say the target language by {LANGUAGE_FIELD}, for there are several.")
     if (recipe.training.epochs is None) == (recipe.training.max_steps is None):
         raise UserError(f"{path}: give either training.epochs or training.max_steps.")
     if not recipe.lora.components or not set(recipe.lora.components) <= _LINEAR_PARTS:
         parts = ", ".join(sorted(_LINEAR_PARTS))
-        raise UserError(f"{path}: lora.components must name at least one part, and only parts with linear layers: {parts}.")
+        raise UserError(f"{path}: lora.components must name parts with linear layers, at least one of: {parts}.")
 
 
 _LINEAR_PARTS = {Component.ATTENTION, Component.MLP, Component.HEAD, Component.AUDIO_TOWER, Component.PROJECTOR}

@@ -1,0 +1,198 @@
+"""The optimiser's steps: teacher-forced cross-entropy of the target tokens, by AdamW on the adapter alone."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from harness.engine import Engine, must_hear
+from harness.errors import UserError
+from harness.finetune.batches import Order, Source
+from harness.finetune.recipe import Precision, Training
+from harness.finetune.state import Loss, RunFolder, load_state, save_state
+from harness.progress import say
+from harness.prompting import Example, right_padded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
+
+_SECONDS_BETWEEN_LINES = 5.0
+_SEEDS_PER_RUN = 1 << 32
+
+
+class InterruptedTrainingError(UserError):
+    """The user stopped the training; everything up to the last step is kept."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class Session:
+    """A training under way.
+
+    Attributes:
+        engine: the model with its adapter.
+        parameters: the adapter's parameters by name.
+        source: the training rows.
+        training: the optimiser's settings.
+        folder: where state and losses are kept.
+    """
+
+    engine: Engine
+    parameters: Mapping[str, "Parameter"]
+    source: Source
+    training: Training
+    folder: RunFolder
+
+    @property
+    def steps(self) -> int:
+        """Number of steps in all."""
+        return self.training.steps(len(self.source.rows))
+
+
+def train(session: Session) -> tuple[Loss, ...]:
+    """Train to the last step, from the last saved state where there is one.
+
+    Returns:
+        the losses of all steps.
+
+    Raises:
+        UserError: the loss became NaN or infinite, or a row's audio does not read.
+        InterruptedTrainingError: Ctrl-C or SIGTERM; the state was saved.
+    """
+    import torch
+
+    # PyTorch's fused AdamW: one call for hundreds of small matrices.
+    optimizer = torch.optim.AdamW(
+        session.parameters.values(), lr=0.0, weight_decay=session.training.weight_decay, fused=True
+    )
+    done = load_state(session.folder, session.parameters, optimizer)
+    losses = session.folder.recall_losses(done)
+    if done:
+        say(f"Going on after step {done} of {session.steps}.")
+    _prepare(session)
+    order = Order([row.duration for row in session.source.rows], session.training)
+    reporter = _Reporter(session.steps)
+    with _watching_for_stop() as stopped:
+        for step in range(done, session.steps):
+            loss = _step(session, optimizer, step, order.step(step))
+            session.folder.log(loss)
+            losses.append(loss)
+            reporter.report(loss)
+            _save_when_due(session, optimizer, step + 1, stopped)
+    return tuple(losses)
+
+
+def _prepare(session: Session) -> None:
+    model = session.engine.model
+    if session.training.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.config.use_cache = False
+    model.train()
+
+
+def _save_when_due(session: Session, optimizer: "Optimizer", done: int, stopped: threading.Event) -> None:
+    if stopped.is_set() or done % session.training.save_every == 0 or done == session.steps:
+        save_state(session.folder, done, session.parameters, optimizer)
+    if stopped.is_set() and done < session.steps:
+        raise InterruptedTrainingError(
+            f"Stopped after step {done} of {session.steps}: the same command goes on from there."
+        )
+
+
+def _step(session: Session, optimizer: "Optimizer", step: int, passes: Sequence[Sequence[int]]) -> Loss:
+    """Take one step on the rows of one or more forward passes, each token weighing the same."""
+    import torch
+
+    training = session.training
+    examples = [session.source.examples(indices) for indices in passes]
+    tokens = sum(len(example.target) for batch in examples for example in batch)
+    # Seeded by the step, so that a resumed run draws the same dropout without a saved generator.
+    torch.manual_seed(training.seed * _SEEDS_PER_RUN + step)
+    total = sum(_backward(session, batch, tokens) for batch in examples)
+    if not torch.isfinite(torch.tensor(total)):
+        raise UserError(f"The loss is {total} at step {step + 1}: lower the recipe's learning rate and run it anew.")
+    torch.nn.utils.clip_grad_norm_(session.parameters.values(), training.max_grad_norm)
+    rate = training.rate(step, session.steps)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad()
+    return Loss(step + 1, total, tokens, rate)
+
+
+def _backward(session: Session, examples: Sequence[Example], tokens: int) -> float:
+    """Add a batch's gradients, and return its share of the mean loss over `tokens` tokens."""
+    import torch
+
+    engine = session.engine
+    batch = right_padded(engine, examples)
+    half = session.training.precision is Precision.BFLOAT16
+    device = torch.device(engine.device).type
+    with must_hear(engine.model), torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+        logits = engine.model(**batch.arguments()).logits
+    loss = target_loss(logits, examples) / tokens
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach())
+
+
+def target_loss(logits: "Tensor", examples: Sequence[Example]) -> "Tensor":
+    """Return the summed cross-entropy of all target tokens in nats; prompts and padding do not count.
+
+    Args:
+        logits: of right-padded examples, shape (examples, tokens, vocabulary).
+        examples: what the rows hold.
+    """
+    import torch
+
+    rows, places, targets = [], [], []
+    for row, example in enumerate(examples):
+        begin = len(example.prompt) - 1  # the prompt's last token predicts the first of the target
+        rows += [row] * len(example.target)
+        places += range(begin, begin + len(example.target))
+        targets += example.target
+    wanted = torch.tensor(targets, device=logits.device)
+    return torch.nn.functional.cross_entropy(logits[rows, places].float(), wanted, reduction="sum")
+
+
+@contextmanager
+def _watching_for_stop() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into an event, so that no step is cut in half; a second Ctrl-C stops at once."""
+    stopped = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Reporter:
+    """Says the loss on stderr now and then: the mean since the last line."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._last = time.monotonic()
+        self._losses: list[float] = []
+
+    def report(self, loss: Loss) -> None:
+        self._losses.append(loss.loss)
+        seconds = time.monotonic() - self._last
+        if seconds < _SECONDS_BETWEEN_LINES and loss.step < self._steps:
+            return
+        mean, pace = sum(self._losses) / len(self._losses), seconds / len(self._losses)
+        say(f"step {loss.step} of {self._steps}: loss {mean:.4f}, learning rate {loss.learning_rate:.2e}, {pace:.2f} s")
+        self._last, self._losses = time.monotonic(), []

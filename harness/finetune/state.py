@@ -1,0 +1,139 @@
+"""What a killed run needs to go on: adapter and optimiser after a step, as one file; and the log of losses.
+
+The order of rows, the learning rate and the dropout of a step are pure functions of the step, so no more is needed.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.errors import UserError, check_format
+from harness.files import published, write_bytes
+from harness.safetensors_io import open_tensor_file, write_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
+
+FORMAT = 1
+_FORMAT_NAME = "format_version"
+_STEP = "step"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """One step's line in the log.
+
+    Attributes:
+        step: from 1.
+        loss: mean cross-entropy of the step's target tokens in nats, before the step.
+        tokens: target tokens of the step, end tokens included.
+        learning_rate: of the step.
+    """
+
+    step: int
+    loss: float
+    tokens: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's files in the work directory.
+
+    Attributes:
+        path: the folder, named by the key of everything that determines the run.
+    """
+
+    path: Path
+
+    @property
+    def state(self) -> Path:
+        """The last saved state."""
+        return self.path / "state.safetensors"
+
+    @property
+    def losses(self) -> Path:
+        """One `Loss` per line."""
+        return self.path / "losses.jsonl"
+
+    def log(self, loss: Loss) -> None:
+        """Append a line to the log.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
+        """
+        try:
+            with self.losses.open("ab") as stream:
+                stream.write(msgspec.json.encode(loss) + b"\n")
+        except OSError as error:
+            raise UserError(f"Cannot write {self.losses}: {error.strerror or error}.") from error
+
+    def recall_losses(self, step: int) -> list[Loss]:
+        """Cut the log back to a step and return it: what was logged after the last saved state happens again."""
+        lines = self.losses.read_bytes().split(b"\n") if self.losses.is_file() else []
+        known = [loss for line in lines if (loss := _loss(line)) is not None and loss.step <= step]
+        write_bytes(self.losses, b"".join(msgspec.json.encode(loss) + b"\n" for loss in known))
+        return known
+
+
+def _loss(line: bytes) -> Loss | None:
+    try:
+        return msgspec.json.decode(line, type=Loss)
+    except msgspec.DecodeError:  # the line that a kill cut short
+        return None
+
+
+def save_state(folder: RunFolder, step: int, parameters: Mapping[str, "Parameter"], optimizer: "Optimizer") -> None:
+    """Publish adapter and optimiser after a step.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    import torch
+
+    tensors: dict[str, Tensor] = {
+        _FORMAT_NAME: torch.tensor([FORMAT], dtype=torch.int64),
+        _STEP: torch.tensor([step], dtype=torch.int64),
+    }
+    for name, parameter in parameters.items():
+        tensors[f"value.{name}"] = parameter.detach().cpu()
+        for moment in _MOMENTS:
+            tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment].cpu()
+    if folder.losses.is_file():
+        with folder.losses.open("rb") as stream:
+            os.fsync(stream.fileno())
+    with published(folder.state) as temporary:
+        write_tensors(temporary, tensors)
+
+
+def load_state(folder: RunFolder, parameters: Mapping[str, "Parameter"], optimizer: "Optimizer") -> int:
+    """Put the last saved state into adapter and optimiser.
+
+    Returns:
+        the number of steps that were done; 0 when nothing was saved.
+
+    Raises:
+        UserError: the state is damaged or of a newer format.
+    """
+    import torch
+
+    if not folder.state.is_file():
+        return 0
+    file = open_tensor_file(folder.state)
+    if not {_FORMAT_NAME, _STEP} <= file.entries.keys():
+        raise UserError(f"{folder.state} is no saved state: remove it to begin anew.")
+    check_format(str(folder.state), int(file.read(_FORMAT_NAME)[0]), FORMAT)
+    step = int(file.read(_STEP)[0])
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(file.read(f"value.{name}"))
+            moments = {moment: file.read(f"{moment}.{name}").clone().to(parameter.device) for moment in _MOMENTS}
+            count = torch.tensor(float(step), device=parameter.device)
+            optimizer.state[parameter] = {"step": count, **moments}
+    return step

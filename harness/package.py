@@ -1,0 +1,74 @@
+"""Packing every entry of a submission from what is stored, and checking what was packed."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.assemble import find_artifact
+from harness.check import check_archive, expectation
+from harness.engine import Engine, EngineLoader
+from harness.errors import UserError
+from harness.evaluation import Bench
+from harness.findings import Finding
+from harness.generate import generate
+from harness.importers import load_test_set
+from harness.pack import Packed, PackRequest, pack
+from harness.submission import ModelEntry, Submission
+from harness.task import Task
+from harness.testset import TestSet
+from harness.workdir import WorkDir
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A packed archive and what the check says about it."""
+
+    packed: Packed
+    findings: tuple[Finding, ...]
+
+
+def task_test_sets(task: Task, pairs: Sequence[str], workdir: WorkDir) -> tuple[TestSet, ...]:
+    """Import every test set of the task in these directions, each once."""
+    names = dict.fromkeys(name for pair in pairs for name in task.test_sets.get(pair, ()))
+    return tuple(load_test_set(name, workdir) for name in names)
+
+
+def package(submission: Submission, task: Task, device: str, workdir: WorkDir) -> tuple[Checked, ...]:
+    """Pack and check every entry of a submission; needs no model, only its stored translations.
+
+    Raises:
+        UserError: a system is not built or its translations are not there, or the claimed condition is contradicted.
+    """
+    test_sets = task_test_sets(task, list(submission.entries), workdir)
+    expected = expectation(task, test_sets)
+    done = []
+    for entry in submission.model_entries():
+        packed = pack(_request(submission, entry, task, test_sets, (device, workdir)), workdir)
+        done.append(Checked(packed, check_archive(packed.archive, expected)))
+    return tuple(done)
+
+
+def _request(
+    submission: Submission,
+    entry: ModelEntry,
+    task: Task,
+    test_sets: Sequence[TestSet],
+    where: tuple[str, WorkDir],
+) -> PackRequest:
+    device, workdir = where
+    artifact = find_artifact(task, entry.system, workdir)
+    bench = Bench(task, artifact, _no_model(entry), device, workdir)
+    wanted = [test_set for test_set in test_sets if test_set.name in task.test_sets[entry.pair]]
+    made = tuple(generate(bench.request(test_set, entry.pair), workdir, bench.engine) for test_set in wanted)
+    return PackRequest(submission, entry, task, artifact, made, tuple(test_sets))
+
+
+def _no_model(entry: ModelEntry) -> EngineLoader:
+    """Stand where a model would be loaded: packing reads translations and never makes them."""
+
+    def load() -> Engine:
+        raise UserError(
+            f"{entry.system} has not translated all test sets in {entry.pair}: "
+            f"`harness run --stage evaluate --system {entry.system}` does that."
+        )
+
+    return load

@@ -1,0 +1,75 @@
+"""A tiny random model as a built artifact in memory, a tiny test set, and requests that bring them together."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.artifact import Artifact
+from harness.build import build
+from harness.checkpoint import open_checkpoint
+from harness.engine import Engine, lazily
+from harness.generate import GenerationRequest
+from harness.importers import load_test_set
+from harness.task import Decoding, Direction, Prompt
+from harness.testset import TestSet
+from harness.workdir import WorkDir, open_workdir
+from tests.helpers.recipes import plan_for
+from tests.helpers.tiny_corpus import rows, write_corpus, write_manifest
+from tests.helpers.tiny_model import write_tiny_model
+
+GERMAN = Direction(source="en", target="de", target_name="German")
+BASE = Prompt(text="<|audio_bos|><|AUDIO|><|audio_eos|>Translate this speech to {target_lang}: \n")
+CHAT = Prompt(text="Translate this English speech into {target_lang}.", chat=True)
+
+
+def tiny_artifact(folder: Path) -> Artifact:
+    """Build a tiny model, 16 bit, and return its artifact."""
+    checkpoint = open_checkpoint(write_tiny_model(folder / "checkpoint"))
+    return build(checkpoint, plan_for(checkpoint, "raw"), "untuned", open_workdir(str(folder / "build")))
+
+
+def tiny_test_set(folder: Path, per_talk: int = 4) -> TestSet:
+    """Write and import a corpus of three talks."""
+    write_corpus(folder / "corpus" / "eval", rows(per_talk))
+    return load_test_set(write_manifest(folder / "tiny.toml", folder / "corpus"), WorkDir(folder / "work"))
+
+
+def request_for(artifact: Artifact, test_set: TestSet, **changes: Any) -> GenerationRequest:
+    """Return a request for the gold segments in batches of two, with some fields changed."""
+    assert test_set.gold is not None
+    fields: dict[str, Any] = {
+        "artifact": artifact,
+        "test_set": test_set,
+        "segmentation": test_set.gold,
+        "direction": GERMAN,
+        "prompt": BASE,
+        "decoding": Decoding(batch_size=2, max_new_tokens=12),
+    }
+    return GenerationRequest(**{**fields, **changes})
+
+
+def load_engine(artifact: Artifact) -> Engine:
+    """Load the model in float32, computing on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    return lazily(artifact)()
+
+
+def no_engine() -> Engine:
+    """Stand where a loader is expected that must not be called."""
+    raise AssertionError("the model was loaded, though everything was stored")
+
+
+class Counting:
+    """A loader that counts how often the model is asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.calls = 0
+
+    def __call__(self) -> Engine:
+        """Return the engine."""
+        self.calls += 1
+        return self.engine
+
+

@@ -1,0 +1,73 @@
+"""harness.selectors and harness.tensor on the tensors of Qwen2-Audio-7B."""
+
+import pytest
+
+from harness.architecture import specs_of_config
+from harness.manifests import root
+from harness.selectors import ATTENTION, EMBEDDING, HEAD, LINEAR, MLP, Selector, layers, named
+from harness.tensor import Component, TensorSpec
+
+SEVEN_B = specs_of_config(root() / "models" / "qwen2-audio-7b.json")
+
+
+def matched(selector: Selector) -> list[TensorSpec]:
+    """Return what a selector matches in Qwen2-Audio-7B."""
+    return [spec for spec in SEVEN_B if selector.matches(spec)]
+
+
+def test_the_model_is_the_published_one() -> None:
+    """Forbids another model than the published one of 8,397,094,912 parameters, stored in bfloat16 (16.794 GB)."""
+    assert sum(spec.numel for spec in SEVEN_B) == 8_397_094_912
+    assert sum(spec.nbytes for spec in SEVEN_B) == 16_794_189_824
+    assert len({spec.name for spec in SEVEN_B}) == len(SEVEN_B)
+
+
+@pytest.mark.parametrize(
+    ("selector", "tensors", "parameters"),
+    [
+        (LINEAR, 418, 7_749_500_928),  # 32 x (4 + 3) + head, 32 x (4 + 2) + projector
+        (MLP, 96, 4_328_521_728),  # 32 x 3 x 4096 x 11008
+        (ATTENTION, 128, 2_147_483_648),  # 32 x 4 x 4096 x 4096
+        (EMBEDDING, 1, 639_107_072),  # 156032 x 4096
+        (HEAD, 1, 639_107_072),
+        (LINEAR & ~HEAD, 417, 7_110_393_856),
+        (MLP & layers(0, 31), 6, 6 * 4096 * 11008),
+        (HEAD | EMBEDDING, 2, 2 * 639_107_072),
+        (MLP & HEAD, 0, 0),
+    ],
+    ids=str,
+)
+def test_selectors_count_the_published_tensors(selector: Selector, tensors: int, parameters: int) -> None:
+    """Forbids a selector that takes a bias, a norm, a layer of the audio tower, or misses one of its own."""
+    found = matched(selector)
+    assert len(found) == tensors
+    assert sum(spec.numel for spec in found) == parameters
+
+
+def test_components_add_up_to_the_published_figures() -> None:
+    """Forbids a tensor that is counted in a wrong part: audio tower and projector are 642,215,936 parameters."""
+    sums = {kind: sum(spec.numel for spec in SEVEN_B if spec.component is kind) for kind in Component}
+    assert sums[Component.AUDIO_TOWER] + sums[Component.PROJECTOR] == 642_215_936
+    assert sums[Component.MLP] + sums[Component.ATTENTION] + sums[Component.NORM] == 6_476_664_832
+
+
+def test_layers_are_those_of_the_language_model() -> None:
+    """Forbids that `layers(3)` takes the audio tower's layer 3 as well, or layer 31."""
+    names = {spec.name for spec in matched(layers(3))}
+    assert "language_model.model.layers.3.mlp.up_proj.weight" in names
+    assert all(name.startswith("language_model.model.layers.3.") for name in names)
+    audio = next(spec for spec in SEVEN_B if spec.name == "audio_tower.layers.3.fc1.weight")
+    assert audio.layer == 3
+    assert audio.is_linear
+
+
+def test_names_match_whole() -> None:
+    """Forbids that a pattern which fits a part of a name selects it."""
+    assert len(matched(named(r"language_model\.lm_head\.weight"))) == 1
+    assert not matched(named(r"lm_head"))
+
+
+def test_a_selector_says_what_it_selects() -> None:
+    """Forbids an error that cannot name the rule."""
+    assert str(MLP & ~layers(0, 1)) == "(mlp & ~layers(0, 1))"
+    assert str(HEAD | named("x")) == "(head | named(x))"
