@@ -55,7 +55,7 @@ class Featurizer:
         padded = torch.zeros(len(waves), (width + 8) * HOP)
         for row, wave in zip(padded, waves, strict=True):
             row[: len(wave)] = wave
-        features = self._extractor._torch_extract_fbank_features(padded.numpy())
+        features = self._extractor._torch_extract_fbank_features(padded.numpy())  # noqa: SLF001 - the public call pads
         return torch.from_numpy(np.asarray(features))[:, :, :width], frames
 
 
@@ -124,7 +124,7 @@ class Source:
         features, frames = self._featurize(waves)
         chosen = [self.spoken.sentences[i] for i in indices]
         rows = [
-            self._layout.row(audio_tokens(int(count)), {l: getattr(one, l) for l in self._languages})
+            self._layout.row(audio_tokens(int(count)), {code: getattr(one, code) for code in self._languages})
             for count, one in zip(frames, chosen, strict=True)
         ]
         letters = [torch.tensor(CtcHead.spell(one.en)) for one in chosen]

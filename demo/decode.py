@@ -56,7 +56,7 @@ def _batch(
 
 
 def bleu(hypotheses: list[str], references: list[str], language: str) -> float:
-    """sacrebleu with the campaign's tokenizers."""
+    """BLEU with the campaign's tokenizers."""
     tokenizer = "zh" if language == "zh" else "13a"
     return float(sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenizer).score)
 

@@ -141,7 +141,8 @@ def _object(rng: Random, lexicon: Lexicon, kinds: str, adjectives: float) -> Phr
 
 
 def _mood(rng: Random, lexicon: Lexicon) -> str | Modal:
-    return rng.choice(["present", "past", rng.choice(lexicon.modals)])
+    moods: list[str | Modal] = ["present", "past", rng.choice(lexicon.modals)]
+    return rng.choice(moods)
 
 
 def clause(rng: Random, lexicon: Lexicon, extras: float) -> Clause:
@@ -188,7 +189,7 @@ def reason(rng: Random, lexicon: Lexicon) -> Sentence:
     return Sentence(
         f"{english(main, False)} because {english(why, False)}",
         f"{german_main(main, False)}, weil {german_subordinate(why)}",
-        f"{chinese(main, False)}，因为{chinese(why, False)}",
+        f"{chinese(main, False)}，因为{chinese(why, False)}",  # noqa: RUF001 - Chinese comma
     )
 
 
@@ -198,7 +199,7 @@ def condition(rng: Random, lexicon: Lexicon) -> Sentence:
     return Sentence(
         f"if {english(given, False)}, {english(main, False)}",
         f"wenn {german_subordinate(given)}, {german_inverted(main)}",
-        f"如果{chinese(given, False)}，{chinese(main, False)}",
+        f"如果{chinese(given, False)}，{chinese(main, False)}",  # noqa: RUF001
     )
 
 
@@ -212,7 +213,7 @@ def question(rng: Random, lexicon: Lexicon) -> Sentence:
     return Sentence(
         " ".join([modal.english, *rest, *time]) + "?",
         german_inverted(asked) + "?",
-        chinese(asked, False) + "吗？",
+        chinese(asked, False) + "吗？",  # noqa: RUF001
     )
 
 

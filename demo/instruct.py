@@ -12,7 +12,7 @@ from demo.tokens import load_tokenizer
 from demo.train import Progress, Schedule, Trainer
 
 SCHEDULE = Schedule(
-    steps=250, batch_size=24, learning_rate=6e-4, warmup=25, ctc=False, seed=SEED + 3
+    steps=200, batch_size=24, learning_rate=6e-4, warmup=20, ctc=False, seed=SEED + 3
 )
 
 

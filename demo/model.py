@@ -20,7 +20,7 @@ IDS = {name: index for index, name in enumerate(SPECIALS)}
 
 
 def _float_attention(
-    module: nn.Module,
+    _module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -71,7 +71,7 @@ def config() -> Qwen2AudioConfig:
 def new_model(seed: int) -> Qwen2AudioForConditionalGeneration:
     """Random weights; Whisper's sinusoids as positions of the tower."""
     torch.manual_seed(seed)
-    model = Qwen2AudioForConditionalGeneration._from_config(
+    model = Qwen2AudioForConditionalGeneration._from_config(  # noqa: SLF001 - the way to choose an attention
         config(), attn_implementation="sdpa_float"
     )
     model.config.pad_token_id = IDS["<|endoftext|>"]

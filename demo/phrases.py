@@ -6,10 +6,7 @@ from random import Random
 from demo import german
 from demo.lexicon import Adjective, Determiner, Lexicon, Name, Noun
 
-
-_READABLE = (
-    "book paper letter text story sentence report message newspaper proposal contract".split()
-)
+_READABLE = tuple("book paper letter text story sentence report message newspaper proposal contract".split())  # noqa: SIM905
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Sentences for every split, and the spoken training data in shards."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -79,7 +78,7 @@ def _write_shard(path: Path, kept: list[Sentence], pieces: list[Samples]) -> Non
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         np.savez(file, audio=audio, starts=starts, text=np.array(text))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _shards(work: Path, split: str) -> list[tuple[int, Path]]:

@@ -1,7 +1,6 @@
 """The training loop: cross-entropy on the prompts and CTC on the tower."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -152,7 +151,7 @@ class Trainer:
         }
         partial = self.folder / "snapshot.partial"
         torch.save(state, partial)
-        os.replace(partial, self.folder / "snapshot.pt")
+        partial.replace(self.folder / "snapshot.pt")
 
     def _resume(self) -> None:
         path = self.folder / "snapshot.pt"

@@ -1,11 +1,14 @@
 """The shape of Qwen2-Audio: its configuration, its modules without data, and its canonical tensor names."""
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.errors import UserError
-from harness.files import read_json
+from harness.files import key_of, read_json, sha256_of, write_json
 from harness.tensor import TensorSpec
 
 HEAD = "language_model.lm_head.weight"
@@ -74,3 +77,20 @@ def specs_of_config(config: Path) -> tuple[TensorSpec, ...]:
     if is_tied(loaded):
         del shapes[HEAD]
     return tuple(TensorSpec(name, tuple(shape), dtype) for name, shape in sorted(shapes.items()))
+
+
+def remembered_specs(config: Path, cache: Path) -> tuple[TensorSpec, ...]:
+    """Return `specs_of_config`, remembered under the sum of the file, so that a second call imports no library.
+
+    Args:
+        config: path of a `config.json`.
+        cache: folder for what is remembered.
+    """
+    if not config.is_file():
+        return specs_of_config(config)
+    remembered = cache / f"shapes-{key_of([sha256_of(config), version('transformers')])}.json"
+    if remembered.is_file():
+        return msgspec.convert(read_json(remembered), tuple[TensorSpec, ...])
+    specs = specs_of_config(config)
+    write_json(remembered, specs)
+    return specs

@@ -12,19 +12,19 @@ from harness.task import Task
 from harness.workdir import WorkDir
 
 
-def plan_of(task: Task, system: System) -> tuple[Checkpoint, Plan]:
+def plan_of(task: Task, system: System, workdir: WorkDir) -> tuple[Checkpoint, Plan]:
     """Return the checkpoint that the task gives to a system's role, and the plan for it.
 
     Raises:
         UserError: the checkpoint is missing or broken, or the recipe does not suit it.
     """
-    checkpoint = open_checkpoint(task.role(system.role).path)
+    checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
     return checkpoint, resolve(system.name, system.recipe(), checkpoint.specs)
 
 
 def build_system(task: Task, system: System, workdir: WorkDir) -> Artifact:
     """Build a system for a task, or return the artifact that is there."""
-    checkpoint, plan = plan_of(task, system)
+    checkpoint, plan = plan_of(task, system, workdir)
     return build(checkpoint, plan, system.role, workdir)
 
 
@@ -36,7 +36,7 @@ def find_artifact(task: Task, name: str, workdir: WorkDir) -> Artifact:
     """
     if Path(name).is_dir():
         return open_artifact(Path(name), workdir.cache)
-    checkpoint, plan = plan_of(task, get_system(name))
+    checkpoint, plan = plan_of(task, get_system(name), workdir)
     path = artifact_path(checkpoint, plan, get_system(name).role, workdir)
     if not path.is_dir():
         raise UserError(f"{name} is not built yet in {workdir.root}: `harness build {name}` builds it.")

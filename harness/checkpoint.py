@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.architecture import HEAD, canonical_name, is_tied, read_config, specs_of_config
+from harness.architecture import HEAD, canonical_name, remembered_specs, specs_of_config
 from harness.errors import UserError, check_format
 from harness.files import key_of, read_json
 from harness.safetensors_io import TensorFile, data_of, open_tensor_file
@@ -98,8 +98,12 @@ class Checkpoint:
         return key_of(directory_sums(self.path, names, cache))
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path, cache: Path | None = None) -> Checkpoint:
     """Open a checkpoint directory and check it against its own configuration.
+
+    Args:
+        path: the directory.
+        cache: folder in which it is remembered what a configuration describes; without one it is derived each time.
 
     Raises:
         UserError: a file is missing, truncated or pickled, or the tensors are not those that config.json describes.
@@ -111,9 +115,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
     companions = _companions(path)
     files = tuple(open_tensor_file(file) for file in _weight_files(path))
     places = _places(path, files)
-    if HEAD in places and is_tied(read_config(path / "config.json")):
-        del places[HEAD]  # the configuration decides, as in transformers: a tied head is the embedding
-    specs = _check_specs(path, places)
+    config = path / "config.json"
+    described = {spec.name: spec for spec in (remembered_specs(config, cache) if cache else specs_of_config(config))}
+    if HEAD not in described:
+        places.pop(HEAD, None)  # the configuration decides, as in transformers: a tied head is the embedding
+    specs = _check_specs(path, places, described)
     return Checkpoint(
         path=path,
         specs=specs,
@@ -181,9 +187,10 @@ def _places(path: Path, files: tuple[TensorFile, ...]) -> dict[str, _Place]:
     return places
 
 
-def _check_specs(path: Path, places: Mapping[str, _Place]) -> tuple[TensorSpec, ...]:
-    """Hold the files against the configuration, and return their specs."""
-    expected = {spec.name: spec for spec in specs_of_config(path / "config.json")}
+def _check_specs(
+    path: Path, places: Mapping[str, _Place], expected: Mapping[str, TensorSpec]
+) -> tuple[TensorSpec, ...]:
+    """Hold the files against what the configuration describes, and return their specs."""
     missing, unknown = sorted(expected.keys() - places.keys()), sorted(places.keys() - expected.keys())
     if missing:
         raise UserError(f"{path} lacks {len(missing)} tensors, the first is {missing[0]}: copy the missing weights.")

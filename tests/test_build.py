@@ -94,7 +94,7 @@ def test_whatever_changes_the_bytes_changes_the_directory(
     with (copy.path / "tokenizer_config.json").open("a") as stream:
         stream.write(" ")
     paths.append(artifact_path(open_checkpoint(copy.path), plan, "untuned", workdir))
-    monkeypatch.setattr(module.metadata, "version", lambda _: "99")
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "99")
     paths.append(artifact_path(open_checkpoint(copy.path), plan, "untuned", workdir))
     assert len(set(paths)) == len(paths)
 

@@ -171,7 +171,11 @@ def test_a_weight_that_is_not_finite_is_refused(copy: Path, value: float) -> Non
 
 
 def _remove(*names: str) -> Callable[[Path], None]:
-    return lambda directory: [(directory / name).unlink() for name in names] and None
+    def damage(directory: Path) -> None:
+        for name in names:
+            (directory / name).unlink()
+
+    return damage
 
 
 def _pickle_only(directory: Path) -> None:
@@ -237,7 +241,7 @@ def test_damage_gets_one_sentence(copy: Path, damage: Callable[[Path], object], 
     assert not list(copy.glob("hacked"))
 
 
-def _index(change: Callable[[dict[str, str]], object]) -> Callable[[Path], None]:
+def _index(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     return lambda directory: _edit_json(
         directory / "model.safetensors.index.json", lambda value: change(value["weight_map"])
     )

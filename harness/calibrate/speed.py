@@ -17,7 +17,7 @@ from harness.request import GenerationRequest
 from harness.workdir import WorkDir
 
 SEGMENTS = 8
-"""Segments that are timed, the first of the test set; one more goes before them untimed."""
+"""Segments that are timed, the first of the test set; the last of them goes before, untimed, to warm up."""
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 

@@ -19,7 +19,7 @@ _DIRECTORY = click.Path(path_type=Path)
 @click.option("--workdir", default=None, help="Folder for states and features [default: work, or $HARNESS_WORKDIR].")
 @device_option
 @json_option
-def finetune_command(  # noqa: PLR0913 - one argument per option
+def finetune_command(  # noqa: PLR0913, PLR0917 - one argument per option
     checkpoint: Path, recipe: str, data: Path, output: Path, workdir: str | None, device: str, as_json: bool
 ) -> None:
     """Adapt a checkpoint by LoRA and merge the adapter; a run that was stopped goes on from its last saved state."""

@@ -43,7 +43,7 @@ def plan_command(options: Options, system: str, shapes: Path | None) -> None:
 def _tensors(options: Options, entry: System, shapes: Path | None) -> tuple[TensorSpec, ...]:
     from harness.checkpoint import open_checkpoint, specs_of_config
 
-    return specs_of_config(shapes) if shapes else open_checkpoint(options.task.role(entry.role).path).specs
+    return specs_of_config(shapes) if shapes else open_checkpoint(options.task.role(entry.role).path, options.workdir.cache).specs
 
 
 def _render(plan: Plan) -> str:

@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from harness.architecture import canonical_name
 from harness.checkpoint import Checkpoint
@@ -71,7 +72,32 @@ def add_adapter(engine: Engine, recipe: FinetuneRecipe) -> dict[str, "Parameter"
     parameters = {name: value for name, value in engine.model.named_parameters() if value.requires_grad}
     for value in parameters.values():
         value.data = value.data.float()
+    _fold_narrow_layers(engine, recipe)
     return parameters
+
+
+def _fold_narrow_layers(engine: Engine, recipe: FinetuneRecipe) -> None:
+    """Let narrow layers add their adapter to the weight first: the same function, one product in place of three.
+
+    Per token a folded layer costs in * out in the backward pass where the adapter's own products cost
+    3 * rank * (in + out); a miniature trains almost twice as fast, a 7B layer is left as PEFT has it.
+    """
+    from peft.tuners.lora import Linear
+
+    if recipe.lora.dropout or recipe.training.precision is not Precision.FLOAT32:
+        return
+    for layer in engine.model.modules():
+        if isinstance(layer, Linear):
+            out, inside = layer.base_layer.weight.shape
+            if out * inside < 3 * recipe.lora.rank * (out + inside):
+                layer.forward = partial(_folded, layer)
+
+
+def _folded(layer: Any, inputs: "Tensor") -> "Tensor":
+    from torch.nn.functional import linear
+
+    change = layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    return linear(inputs, layer.base_layer.weight + layer.scaling["default"] * change, layer.base_layer.bias)
 
 
 def _targets(engine: Engine, lora: Lora) -> list[str]:

@@ -1,6 +1,5 @@
 """What the model hears of a training row: log-mel features, computed once and kept on disk for every later epoch."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +97,7 @@ def _save(path: Path, stored: "NDArray[np.float16]") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             np.save(stream, stored)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error

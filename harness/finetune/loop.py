@@ -151,7 +151,9 @@ def target_loss(logits: "Tensor", examples: Sequence[Example]) -> "Tensor":
     """
     import torch
 
-    rows, places, targets = [], [], []
+    rows: list[int] = []
+    places: list[int] = []
+    targets: list[int] = []
     for row, example in enumerate(examples):
         begin = len(example.prompt) - 1  # the prompt's last token predicts the first of the target
         rows += [row] * len(example.target)

@@ -39,7 +39,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A table of a recipe: unknown keys are refused, since a misspelt key must not fall back to a default."""
 
 
-class Lora(_Table):
+class Lora(_Table, frozen=True, kw_only=True):
     """The adapter: each adapted weight W becomes W + alpha / rank * B A.
 
     Attributes:
@@ -57,7 +57,7 @@ class Lora(_Table):
     note: str = ""
 
 
-class Training(_Table):
+class Training(_Table, frozen=True, kw_only=True):
     """The optimiser's settings. What is not set has the default of transformers' `TrainingArguments`.
 
     Attributes:
@@ -115,7 +115,7 @@ class Training(_Table):
         return self.learning_rate * (1.0 if self.schedule is Schedule.CONSTANT else max(0.0, 1.0 - done))
 
 
-class FinetuneRecipe(_Table):
+class FinetuneRecipe(_Table, frozen=True, kw_only=True):
     """How a checkpoint is adapted.
 
     Attributes:

@@ -3,8 +3,10 @@
 The order of rows, the learning rate and the dropout of a step are pure functions of the step, so no more is needed.
 """
 
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +63,26 @@ class RunFolder:
     def losses(self) -> Path:
         """One `Loss` per line."""
         return self.path / "losses.jsonl"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Create the folder and hold it alone; the lock ends with the process, however it ends.
+
+        Raises:
+            UserError: the folder cannot be written, or another process is at the same run.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise UserError(f"Cannot write {self.path}: {error.strerror}: name another work directory.") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise UserError("Another process is at the same fine-tuning: wait for it, then run this again.") from error
+        finally:
+            os.close(handle)
 
     def log(self, loss: Loss) -> None:
         """Append a line to the log.

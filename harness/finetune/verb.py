@@ -1,10 +1,11 @@
 """The verb `finetune`: checkpoint + recipe + training manifest -> an adapted checkpoint."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,8 +14,12 @@ from harness.errors import UserError
 from harness.files import key_of, publish_directory, read_json, write_json
 from harness.finetune.data import Row, read_rows
 from harness.finetune.recipe import FinetuneRecipe
+from harness.finetune.state import RunFolder
 from harness.progress import say
 from harness.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 _LIBRARIES = ("torch", "transformers", "peft")
@@ -96,12 +101,14 @@ def finetune(request: FinetuneRequest, workdir: WorkDir) -> FinetuneResult:
     if _is_published(request.output, provenance.run):
         say(f"{request.output} is already the result of this run.")
         return result
-    _run(request, checkpoint, rows, provenance, workdir)
+    with RunFolder(folder).held():
+        adapter = _adapt(request, checkpoint, rows, provenance, workdir)
+        _publish(request, checkpoint, adapter, provenance)
     return result
 
 
 def _window(checkpoint: Checkpoint) -> float:
-    """Return the seconds that the model hears; the file is read without the libraries that a refused row can do without."""
+    """Return the seconds of audio that the model hears at most."""
     from transformers import WhisperFeatureExtractor
 
     extractor = WhisperFeatureExtractor.from_pretrained(checkpoint.path, local_files_only=True)
@@ -144,14 +151,14 @@ def _is_published(output: Path, run: str) -> bool:
     raise UserError(f"{output} exists and was not made by this run: name another output, or remove it.")
 
 
-def _run(
+def _adapt(
     request: FinetuneRequest, checkpoint: Checkpoint, rows: Sequence[Row], provenance: Training, workdir: WorkDir
-) -> None:
+) -> dict[str, "Tensor"]:
+    """Train, and return the adapter's parameters by name."""
     from harness.finetune.adapter import add_adapter, open_base
     from harness.finetune.batches import open_source
     from harness.finetune.features import FeatureStore
     from harness.finetune.loop import Session, train
-    from harness.finetune.state import RunFolder
 
     engine = open_base(checkpoint, request.recipe.training.precision, request.device)
     features = FeatureStore(workdir.cache / "features", engine.processor.feature_extractor)
@@ -160,11 +167,12 @@ def _run(
     count = sum(parameter.numel() for parameter in parameters.values())
     say(f"{provenance.steps} steps on {len(rows)} rows; the adapter has {count:,} parameters.")
     train(Session(engine, parameters, source, request.recipe.training, RunFolder(workdir.finetune / provenance.run)))
-    adapter = {name: parameter.detach().cpu() for name, parameter in parameters.items()}
-    _publish(request, checkpoint, adapter, provenance)
+    return {name: parameter.detach().cpu() for name, parameter in parameters.items()}
 
 
-def _publish(request: FinetuneRequest, checkpoint: Checkpoint, adapter: dict, provenance: Training) -> None:
+def _publish(
+    request: FinetuneRequest, checkpoint: Checkpoint, adapter: Mapping[str, "Tensor"], provenance: Training
+) -> None:
     from harness.finetune.merge import write_merged
 
     partial = request.output.with_name(f"{request.output.name}.partial")

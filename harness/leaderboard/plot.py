@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.leaderboard.rows import Leaderboard, Section, Standing, standings
+from harness.leaderboard.rows import Leaderboard, Section, standings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,19 +20,27 @@ _FRONTIER, _OTHER, _LIMIT = "#0b6e4f", "#8a8f98", "#b3261e"
 
 
 @dataclass(frozen=True)
+class _Dot:
+    """One system in the plane: size in the panel's unit, quality, and whether it is on the frontier."""
+
+    name: str
+    x: float
+    y: float
+    member: bool
+
+    @property
+    def colour(self) -> str:
+        return _FRONTIER if self.member else _OTHER
+
+
+@dataclass(frozen=True)
 class _Panel:
     """One direction's part of the picture."""
 
     axes: "Axes"
-    ranked: tuple[Standing, ...]
-    metric: str
+    dots: tuple[_Dot, ...]
     unit: str
     unit_bytes: int
-
-    def xy(self, standing: Standing) -> tuple[float, float]:
-        quality = standing.row.value(self.metric)
-        assert quality is not None, "only measured systems are drawn"  # noqa: S101
-        return standing.row.bytes / self.unit_bytes, quality
 
 
 def render_png(board: Leaderboard) -> bytes:
@@ -49,7 +57,7 @@ def render_png(board: Leaderboard) -> bytes:
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH * panels, _HEIGHT), dpi=_DPI)
         FigureCanvasAgg(figure)
-        figure.subplots_adjust(left=0.09 / panels, right=1 - 0.02 / panels, bottom=0.1, top=0.93, wspace=0.14)
+        figure.subplots_adjust(left=0.11 / panels, right=1 - 0.02 / panels, bottom=0.1, top=0.93, wspace=0.18)
         for position, section in enumerate(board.sections):
             _draw(figure.add_subplot(1, panels, position + 1), board, section)
         figure.savefig(out, format="png", metadata={"Software": None})
@@ -58,22 +66,26 @@ def render_png(board: Leaderboard) -> bytes:
 
 def _draw(axes: "Axes", board: Leaderboard, section: Section) -> None:
     unit, unit_bytes = ("GB", 10**9) if board.limit.bytes >= 10**9 else ("MB", 10**6)
-    everyone = standings(section, board.quality)
-    ranked = tuple(standing for standing in everyone if standing.place.rank is not None)
-    panel = _Panel(axes, ranked, board.quality, unit, unit_bytes)
-    _describe(panel, section)
+    rows = [(standing, standing.row.value(board.quality)) for standing in standings(section, board.quality)]
+    dots = tuple(
+        _Dot(standing.row.system, standing.row.bytes / unit_bytes, quality, standing.place.pareto)
+        for standing, quality in rows
+        if quality is not None
+    )
+    panel = _Panel(axes, dots, unit, unit_bytes)
+    _describe(panel, section, board.quality)
     _draw_frontier(panel)
     _draw_markers(panel)
     _draw_labels(panel, _draw_limit(panel, board.limit.bytes))
-    _name_missing(panel, [standing.row.system for standing in everyone if standing.place.rank is None])
+    _name_missing(panel, board.quality, [standing.row.system for standing, quality in rows if quality is None])
 
 
-def _describe(panel: _Panel, section: Section) -> None:
+def _describe(panel: _Panel, section: Section, metric: str) -> None:
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     panel.axes.set_title(section.title)
     panel.axes.set_xlabel(f"size of all files ({panel.unit}, logarithmic)")
-    panel.axes.set_ylabel(f"{panel.metric} (x 100)")
+    panel.axes.set_ylabel(f"{metric} (x 100)")
     panel.axes.set_xscale("log")
     panel.axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     panel.axes.xaxis.set_minor_locator(NullLocator())
@@ -96,7 +108,7 @@ def _draw_limit(panel: _Panel, limit: int) -> "Bbox":
 
 def _draw_frontier(panel: _Panel) -> None:
     """Draw the frontier as steps: between two members, the smaller one is the best that fits."""
-    members = sorted(panel.xy(standing) for standing in panel.ranked if standing.place.pareto)
+    members = sorted((dot.x, dot.y) for dot in panel.dots if dot.member)
     if members:
         sizes, qualities = zip(*members, strict=True)
         panel.axes.step(sizes, qualities, where="post", color=_FRONTIER, linewidth=1.4, label="Pareto frontier")
@@ -104,25 +116,23 @@ def _draw_frontier(panel: _Panel) -> None:
 
 
 def _draw_markers(panel: _Panel) -> None:
-    for standing in panel.ranked:
-        x, y = panel.xy(standing)
-        member = standing.place.pareto
-        marker, size, colour = ("*", 130, _FRONTIER) if member else ("o", 32, _OTHER)
-        panel.axes.scatter([x], [y], marker=marker, s=size, color=colour, zorder=3)
+    for dot in panel.dots:
+        marker, size = ("*", 130) if dot.member else ("o", 32)
+        panel.axes.scatter([dot.x], [dot.y], marker=marker, s=size, color=dot.colour, zorder=3)
 
 
 def _draw_labels(panel: _Panel, inscription: "Bbox") -> None:
     """Write each system's name at the first place around its marker where it covers no other name or marker."""
-    taken = [inscription, *(_square(panel, standing) for standing in panel.ranked)]
-    for standing in panel.ranked:
-        taken.append(_draw_label(panel, standing, taken))
+    taken = [inscription, *(_square(panel, dot) for dot in panel.dots)]
+    for dot in panel.dots:
+        taken.append(_draw_label(panel, dot, taken))
 
 
-def _draw_label(panel: _Panel, standing: Standing, taken: Sequence["Bbox"]) -> "Bbox":
+def _draw_label(panel: _Panel, dot: _Dot, taken: Sequence["Bbox"]) -> "Bbox":
     frame = panel.axes.get_window_extent()
     label = panel.axes.annotate(
-        standing.row.system, panel.xy(standing), xytext=_OFFSETS[0], textcoords="offset points", fontsize=8,
-        color=_FRONTIER if standing.place.pareto else "#333333",
+        dot.name, (dot.x, dot.y), xytext=_OFFSETS[0], textcoords="offset points", fontsize=8,
+        color=_FRONTIER if dot.member else "#333333",
     )  # fmt: skip
     for x, y in _OFFSETS:
         label.set_position((x, y))
@@ -134,14 +144,14 @@ def _draw_label(panel: _Panel, standing: Standing, taken: Sequence["Bbox"]) -> "
     return box
 
 
-def _square(panel: _Panel, standing: Standing) -> "Bbox":
+def _square(panel: _Panel, dot: _Dot) -> "Bbox":
     from matplotlib.transforms import Bbox
 
-    x, y = panel.axes.transData.transform(panel.xy(standing))
+    x, y = panel.axes.transData.transform((dot.x, dot.y))
     return Bbox.from_bounds(x - 6, y - 6, 12, 12)
 
 
-def _name_missing(panel: _Panel, missing: Sequence[str]) -> None:
+def _name_missing(panel: _Panel, metric: str, missing: Sequence[str]) -> None:
     if missing:
-        sentence = f"{panel.metric} not measured: {', '.join(sorted(missing))}"
+        sentence = f"{metric} not measured: {', '.join(sorted(missing))}"
         panel.axes.text(0.01, 0.985, sentence, transform=panel.axes.transAxes, fontsize=8, va="top", color=_OTHER)

@@ -3,9 +3,10 @@
     python -m tests.helpers.kill_build FOLDER KILLS
 
 One process loads the libraries and the checkpoint; every build runs in a fork of it, so that a kill hits a build at
-work and not an import (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads). Moments are drawn at random (seeded), one in each of KILLS equal spans of an undisturbed
-build's time; two more are fixed: in the middle of writing a weight file, and before the finished directory gets its
-name. Every killed build is then run again, without a kill.
+work and not an import (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads). Moments are drawn at
+random (seeded), one in each of KILLS equal spans of an undisturbed build's time; two more are fixed: in the middle of
+writing a weight file, and before the finished directory gets its name. Every killed build is then run again, without
+a kill.
 """
 
 import itertools
@@ -17,15 +18,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
-from harness import build as module
-from harness import safetensors_io
+from harness.build import build
 from harness.checkpoint import Checkpoint, open_checkpoint
 from harness.files import sha256_of
 from harness.plan import Plan
+from harness.safetensors_io import data_of
 from harness.workdir import open_workdir
 from tests.helpers.recipes import plan_for
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LAYERS = 5
 Prepare = Callable[[], None]
@@ -51,7 +57,7 @@ class Builds:
 
     def build(self, name: str) -> None:
         """Build in this process."""
-        module.build(self.checkpoint, self.plan, "untuned", open_workdir(str(self.folder / name)))
+        build(self.checkpoint, self.plan, "untuned", open_workdir(str(self.folder / name)))
 
     def finish(self, name: str) -> dict[str, str]:
         """Build without a kill, and return the sum of every file of the work directory's artifacts."""
@@ -68,19 +74,19 @@ class Builds:
 
 def kill_in_write() -> None:
     """Let the process kill itself in the middle of a weight file: when it has written 200 parts."""
-    real, calls = safetensors_io.data_of, itertools.count()
+    calls = itertools.count()
 
-    def data_of(tensor: object) -> memoryview:
+    def write(tensor: "Tensor") -> memoryview:
         if next(calls) == 200:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(tensor)  # type: ignore[arg-type]
+        return data_of(tensor)
 
-    safetensors_io.data_of = data_of
+    mock.patch("harness.safetensors_io.data_of", write).start()
 
 
 def kill_before_publishing() -> None:
     """Let the process kill itself when all files are there and the directory has no name yet."""
-    module.publish_directory = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    mock.patch("harness.build.publish_directory", side_effect=lambda *_: os.kill(os.getpid(), signal.SIGKILL)).start()
 
 
 def main(folder: Path, kills: int) -> None:

@@ -33,7 +33,7 @@ def tiny_test_set(folder: Path, per_talk: int = 4) -> TestSet:
     return load_test_set(write_manifest(folder / "tiny.toml", folder / "corpus"), WorkDir(folder / "work"))
 
 
-def request_for(artifact: Artifact, test_set: TestSet, **changes: Any) -> GenerationRequest:
+def request_for(artifact: Artifact, test_set: TestSet, /, **changes: Any) -> GenerationRequest:
     """Return a request for the gold segments in batches of two, with some fields changed."""
     assert test_set.gold is not None
     fields: dict[str, Any] = {
