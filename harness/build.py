@@ -78,6 +78,7 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
         else:
             aliased = msgspec.structs.replace(manifest, aliases=_aliases(checkpoint, plan))
             _fill(_Job(checkpoint, aliased, partial, workdir.cache))
+            _check_unchanged(checkpoint, manifest, partial, workdir)
             publish_directory(partial, final)
     return open_artifact(final, workdir.cache)
 
@@ -171,6 +172,13 @@ def _fill(job: _Job) -> None:
             shutil.copyfile(source, temporary)
     sums = directory_sums(job.partial, sorted(names), job.cache)
     write_json(job.partial / MANIFEST, msgspec.structs.replace(job.manifest, files=sums).to_json())
+
+
+def _check_unchanged(checkpoint: Checkpoint, manifest: Manifest, partial: Path, workdir: WorkDir) -> None:
+    """Refuse what was read from two states of a checkpoint; the sums of unchanged files are remembered."""
+    if checkpoint.fingerprint(workdir.cache) != manifest.base:
+        shutil.rmtree(partial)
+        raise UserError(f"{checkpoint.path} changed during the build: run this again when it no longer changes.")
 
 
 def _remove_strays(partial: Path, keep: Sequence[str]) -> None:

@@ -5,17 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from harness.audio import RATE, open_recording, read_pcm, read_stretch, write_pcm
 from harness.errors import UserError
 from tests.helpers.tiny_corpus import noise
 
 
-def tone(rate: int, seconds: float = 1.0) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    return 0.5 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)
+def tone(rate: int, seconds: float = 1.0) -> NDArray[np.float64]:
+    """440 Hz at half of full scale."""
+    wave: NDArray[np.float64] = 0.5 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)
+    return wave
 
 
-def strongest(samples: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> float:
+def strongest(samples: NDArray[np.float32]) -> float:
     return float(np.abs(np.fft.rfft(samples)).argmax() * RATE / len(samples))
 
 

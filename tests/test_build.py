@@ -16,7 +16,7 @@ from harness import build as module
 from harness.artifact import Artifact, weights_file
 from harness.build import artifact_path, build
 from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.codecs import Hqq, Int8, Raw
+from harness.codecs import Hqq, Int8, Parts, Raw
 from harness.errors import UserError
 from harness.files import sha256_of
 from harness.plan import Plan, resolve
@@ -176,6 +176,24 @@ def test_a_work_directory_that_cannot_be_written_gets_a_sentence(tiny_checkpoint
     workdir.artifacts.touch()
     with pytest.raises(UserError, match=r"Cannot write .*artifacts.*name another work directory"):
         build(tiny_checkpoint, plan_for(tiny_checkpoint, "raw"), "untuned", workdir)
+
+
+def test_a_checkpoint_that_changes_meanwhile_is_refused(
+    tiny_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forbids an artifact of two halves: what was read before and after a change of the checkpoint."""
+    checkpoint = open_checkpoint(shutil.copytree(tiny_directory, tmp_path / "copy"))
+    encode = Raw.encode
+
+    def encode_and_touch(self: Raw, tensor: torch.Tensor) -> Parts:
+        (checkpoint.path / "merges.txt").write_text("#version: 0.3\n")
+        return encode(self, tensor)
+
+    monkeypatch.setattr(Raw, "encode", encode_and_touch)
+    workdir = open_workdir(str(tmp_path / "work"))
+    with pytest.raises(UserError, match="changed during the build"):
+        build(checkpoint, plan_for(checkpoint, "raw"), "untuned", workdir)
+    assert not list(workdir.artifacts.iterdir())
 
 
 def test_strays_of_a_killed_build_do_not_ship(tiny_checkpoint: Checkpoint, workdir: WorkDir) -> None:

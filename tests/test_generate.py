@@ -98,9 +98,7 @@ def test_the_model_is_asked_as_its_own_processor_asks(bench: Bench, prompt: Prom
 def test_the_prompts_of_the_papers(bench: Bench) -> None:
     """Forbids another wording: Diet-KIT's table 7, and the second paper's request in the checkpoint's chat template."""
     processor = bench.engine.processor
-    assert ask(processor, BASE, "German") == (
-        "<|audio_bos|><|AUDIO|><|audio_eos|>Translate this speech to German: \n"
-    )
+    assert ask(processor, BASE, "German") == ("<|audio_bos|><|AUDIO|><|audio_eos|>Translate this speech to German: \n")
     assert ask(processor, CHAT, "Chinese") == (
         "<|im_start|>user\nAudio 1: <|audio_bos|><|AUDIO|><|audio_eos|>\n"
         "Translate this English speech into Chinese.<|im_end|>\n<|im_start|>assistant\n"
@@ -127,8 +125,7 @@ def test_the_audio_changes_what_the_model_computes(bench: Bench) -> None:
     deaf = replace(example, features=replace(example.features, mel=torch.zeros_like(example.features.mel)))
     with torch.inference_mode():
         heard, unheard = (
-            bench.engine.model(**left_padded(bench.engine, [one]).arguments()).logits[0, -1]
-            for one in (example, deaf)
+            bench.engine.model(**left_padded(bench.engine, [one]).arguments()).logits[0, -1] for one in (example, deaf)
         )
     assert float((heard - unheard).abs().max()) > 1e-2
 
@@ -306,7 +303,9 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     made = generate(request, workdir, lambda: small)
     undisturbed = generate(bench.request(), workdir, lambda: bench.engine)
     assert [row.text for row in made.hypotheses] == [row.text for row in undisturbed.hypotheses]
-    sizes = [made.hypotheses[index].batch_size for batch in plan_batches(request.segmentation.segments, 5) for index in batch]
+    sizes = [
+        made.hypotheses[index].batch_size for batch in plan_batches(request.segmentation.segments, 5) for index in batch
+    ]
     assert sizes == [2, 2, 1, 2, 2] * 2 + [2, 2] or sizes == [2, 2, 1, 1, 1] * 2
     assert [row.halved for row in made.hypotheses].count(False) == 2
     assert "Out of memory with a batch of 5: going on with 3." in capsys.readouterr().err
@@ -369,7 +368,9 @@ def test_a_segment_too_short_to_be_heard_is_refused(bench: Bench, workdir: WorkD
         generate(bench.request(segmentation=short), workdir, lambda: bench.engine)
 
 
-@pytest.mark.parametrize(("content", "sentence"), [(None, "is missing"), (b"", "is empty"), (b"noise", "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "is missing"), (b"", "is empty"), (b"noise", "cannot be read")]
+)
 def test_audio_that_does_not_read_is_refused_before_the_model_is_loaded(
     bench: Bench, tmp_path: Path, workdir: WorkDir, content: bytes | None, sentence: str
 ) -> None:
@@ -425,7 +426,8 @@ def test_a_stored_set_of_a_newer_format_is_refused(bench: Bench, workdir: WorkDi
 def test_a_feature_extractor_of_another_model_is_refused(bench: Bench) -> None:
     """Forbids that the model is loaded with an ear of another window, which fails deep in the audio tower."""
     processor = type(bench.engine.processor)(
-        type(bench.engine.processor.feature_extractor)(feature_size=16, chunk_length=3), bench.engine.processor.tokenizer
+        type(bench.engine.processor.feature_extractor)(feature_size=16, chunk_length=3),
+        bench.engine.processor.tokenizer,
     )
     with pytest.raises(UserError, match="16 x 300 features, but its audio tower takes 16 x 200"):
         checked(replace(bench.engine, processor=processor))

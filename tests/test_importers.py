@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def released(tmp_path: Path, release: Layout) -> str:
 
 def test_time_stamps_are_recovered_to_the_sample(name: str, work: WorkDir) -> None:
     """Forbids offsets that differ from the committed ones, though neighbours overlap and talks are not sorted."""
-    assert any(a.talk == b.talk and b.start < a.end for a, b in zip(ROWS, ROWS[1:], strict=False))
+    assert any(a.talk == b.talk and b.start < a.end for a, b in pairwise(ROWS))
     gold = load_test_set(name, work).gold
     assert gold is not None
     found = [Row(s.wav.removesuffix(".wav"), round(s.offset * RATE), 0) for s in gold.segments]
@@ -224,9 +225,7 @@ def test_materialising_twice_changes_nothing(name: str, work: WorkDir) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in work.testsets.rglob("*")}
 
 
-def test_a_killed_materialising_leaves_nothing_half(
-    name: str, work: WorkDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_materialising_leaves_nothing_half(name: str, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids that a half-written set is taken for whole: it is begun anew, and its remains disappear."""
     real = write_pcm
 
@@ -255,20 +254,20 @@ def test_other_content_has_another_key(corpus: Path, name: str, work: WorkDir) -
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("edit", "sentence"),
     [
-        ('"Satz 5."', '"Satz\\n5."', "line 5, holds a sentence of two lines"),
-        ('"de": "Satz 5."', '"fr": "x"', "line 5, does not read"),
-        ('"start": 1000', '"start": 99000000', "lies outside"),
-        (TALKS[1], "unknown", "does not follow FILE_ORDER"),
+        (('"Satz 5."', '"Satz\\n5."'), "line 5, holds a sentence of two lines"),
+        (('"de": "Satz 5."', '"fr": "x"'), "line 5, does not read"),
+        (('"start": 1000', '"start": 99000000'), "lies outside"),
+        ((TALKS[1], "unknown"), "does not follow FILE_ORDER"),
     ],
 )
 def test_a_damaged_corpus_is_refused(
-    old: str, new: str, sentence: str, corpus: Path, name: str, work: WorkDir
+    edit: tuple[str, str], sentence: str, corpus: Path, name: str, work: WorkDir
 ) -> None:
     """Forbids that an edited sentences.jsonl gives wrong slices or lines that shift."""
     path = corpus / "sentences.jsonl"
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(path.read_text().replace(*edit))
     with pytest.raises(UserError, match=sentence):
         load_test_set(name, work)
 

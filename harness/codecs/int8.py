@@ -1,6 +1,7 @@
 """Int8: bitsandbytes' row-wise absolute-maximum quantisation, as its 8-bit layers run it."""
 
-from typing import TYPE_CHECKING, ClassVar
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.codecs.base import Certainty, Codec, Parts, Size, dtype_of, register_codec
 from harness.errors import UserError
@@ -33,7 +34,8 @@ class Int8(Codec, frozen=True, tag="int8"):
             UserError: not a matrix, or a weight that is too large for float16.
         """
         import torch
-        from bitsandbytes.functional import int8_vectorwise_quant
+
+        int8_vectorwise_quant = quiet_bitsandbytes().functional.int8_vectorwise_quant
 
         _refuse_shape(tuple(tensor.shape))
         codes = torch.empty(tensor.shape, dtype=torch.int8)
@@ -50,7 +52,8 @@ class Int8(Codec, frozen=True, tag="int8"):
     def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
         """Dequantise as bitsandbytes does (code x absmax / 127 in float32), then convert to `spec.dtype`."""
         import torch
-        from bitsandbytes.functional import int8_vectorwise_dequant
+
+        int8_vectorwise_dequant = quiet_bitsandbytes().functional.int8_vectorwise_dequant
 
         dense = torch.empty(spec.shape, dtype=dtype_of(spec))
         rows = max(1, BLOCK // spec.shape[1])
@@ -67,6 +70,19 @@ class Int8(Codec, frozen=True, tag="int8"):
         """
         _refuse_shape(spec.shape)
         return Size(spec.numel + 4 * spec.shape[0], Certainty.EXACT)
+
+
+def quiet_bitsandbytes() -> Any:
+    """Return the module bitsandbytes without what it logs on the CPU.
+
+    At import it regrets the absence of a 4-bit kernel that nothing here uses, and its 8-bit layers remark at every
+    call that they convert their input to float16, which is what they are for.
+    """
+    for name in ("backends.cpu.ops", "autograd._functions"):
+        logging.getLogger(f"bitsandbytes.{name}").setLevel(logging.ERROR)
+    import bitsandbytes
+
+    return bitsandbytes
 
 
 def _refuse_shape(shape: tuple[int, ...]) -> None:

@@ -93,7 +93,6 @@ def _prepare(session: Session) -> None:
     model = session.engine.model
     if session.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model.config.use_cache = False
     model.train()
 
 
@@ -136,7 +135,7 @@ def _backward(session: Session, examples: Sequence[Example], tokens: int) -> flo
     half = session.training.precision is Precision.BFLOAT16
     device = torch.device(engine.device).type
     with must_hear(engine.model), torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-        logits = engine.model(**batch.arguments()).logits
+        logits = engine.model(**batch.arguments(), use_cache=False).logits
     loss = target_loss(logits, examples) / tokens
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())

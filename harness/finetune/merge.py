@@ -1,13 +1,12 @@
 """Base and adapter become a checkpoint like any other: canonical names, the base's own types, its companions."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.checkpoint import INDEX, SINGLE, Checkpoint
 from harness.errors import UserError
-from harness.files import write_json
+from harness.files import published, read_bounded, write_bytes, write_json
 from harness.finetune.adapter import factors, merged
 from harness.safetensors_io import write_tensors
 from harness.tensor import TensorSpec
@@ -34,13 +33,11 @@ def write_merged(checkpoint: Checkpoint, adapter: Mapping[str, "Tensor"], scale:
     shards = list(_shards(checkpoint.specs))
     names = [SINGLE] if len(shards) == 1 else [_shard_name(i, len(shards)) for i in range(1, len(shards) + 1)]
     changes = factors(adapter)
-    try:
-        for name, specs in zip(names, shards, strict=True):
-            write_tensors(folder / name, {spec.name: _weight(checkpoint, spec, changes, scale) for spec in specs})
-        for companion in checkpoint.companions:
-            shutil.copyfile(companion, folder / companion.name)
-    except OSError as error:
-        raise UserError(f"Cannot write {folder}: {error.strerror or error}.") from error
+    for name, specs in zip(names, shards, strict=True):
+        with published(folder / name) as temporary:
+            write_tensors(temporary, {spec.name: _weight(checkpoint, spec, changes, scale) for spec in specs})
+    for companion in checkpoint.companions:
+        write_bytes(folder / companion.name, read_bounded(companion))
     if len(shards) > 1:
         _write_index(folder / INDEX, names, shards)
 

@@ -101,6 +101,7 @@ def finetune(request: FinetuneRequest, workdir: WorkDir) -> FinetuneResult:
     if _is_published(request.output, provenance.run):
         say(f"{request.output} is already the result of this run.")
         return result
+    _empty_partial(request.output).rmdir()  # a place that cannot be written is said before the training, not after
     with RunFolder(folder).held():
         adapter = _adapt(request, checkpoint, rows, provenance, workdir)
         _publish(request, checkpoint, adapter, provenance)
@@ -116,19 +117,21 @@ def _window(checkpoint: Checkpoint) -> float:
 
 
 def _provenance(request: FinetuneRequest, checkpoint: Checkpoint, rows: Sequence[Row], fingerprint: str) -> Training:
+    datasets = tuple(sorted({*checkpoint.datasets, *(row.dataset for row in rows)}))
     made_of = {
         "verb": "finetune",
         "format": FORMAT,
         "base": fingerprint,
         "recipe": request.recipe.without_remarks(),
         "rows": key_of([row.content for row in rows]),
+        "datasets": datasets,
         "device": request.device.partition(":")[0],
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return Training(
         format_version=TRAINING_FORMAT,
         role=request.recipe.role,
-        datasets=tuple(sorted({*checkpoint.datasets, *(row.dataset for row in rows)})),
+        datasets=datasets,
         parent=fingerprint,
         recipe=request.recipe,
         steps=request.recipe.training.steps(len(rows)),
@@ -149,6 +152,17 @@ def _is_published(output: Path, run: str) -> bool:
     if isinstance(found, dict) and found.get("run") == run:
         return True
     raise UserError(f"{output} exists and was not made by this run: name another output, or remove it.")
+
+
+def _empty_partial(output: Path) -> Path:
+    """Create the directory in which the output is put together, without what a killed run left there."""
+    partial = output.with_name(f"{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"Cannot write {partial}: {error.strerror or error}: name another output.") from error
+    return partial
 
 
 def _adapt(
@@ -175,12 +189,7 @@ def _publish(
 ) -> None:
     from harness.finetune.merge import write_merged
 
-    partial = request.output.with_name(f"{request.output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"Cannot write {partial}: {error.strerror or error}.") from error
+    partial = _empty_partial(request.output)
     lora = request.recipe.lora
     write_merged(checkpoint, adapter, lora.alpha / lora.rank, partial)
     write_json(partial / "training.json", provenance)

@@ -108,8 +108,16 @@ def test_mean_and_standard_error_by_hand() -> None:
 
     Mean 9 / 4 = 2.25; residuals -0.25, 1.5, -1.25; squares sum to 3.875; sqrt(3 / 2 * 3.875) / 4 = 0.602728.
     """
-    names = {"key": "k", "artifact": "a", "system": "s", "test_set": "t", "direction": "en-de", "signature": "x"}
-    measured = CrossEntropy(**names, nats=(2.0, 6.0, 1.0), tokens=(1, 2, 1))
+    measured = CrossEntropy(
+        key="k",
+        artifact="a",
+        system="s",
+        test_set="t",
+        direction="en-de",
+        signature="x",
+        nats=(2.0, 6.0, 1.0),
+        tokens=(1, 2, 1),
+    )
     assert measured.mean == 2.25
     assert measured.standard_error == pytest.approx(0.602728, abs=1e-6)
 

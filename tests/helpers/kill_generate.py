@@ -17,8 +17,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
-from harness import files, generate, generation_store
+from harness import decoding, generate
 from harness.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
@@ -49,11 +50,9 @@ class Runs:
 
     def finish(self, name: str) -> tuple[list[tuple[int, str, int]], int]:
         """Generate without a kill; return position, text and tokens in order, and how many batches it decoded."""
-        real, calls = generate.decode, []
-        generate.decode = lambda *arguments: calls.append(1) or real(*arguments)  # type: ignore[func-returns-value]
-        made = generate.generate(self.request, self.workdir(name), lambda: self.engine)
-        generate.decode = real
-        return [(row.index, row.text, row.tokens) for row in made.hypotheses], len(calls)
+        with mock.patch("harness.generate.decode", wraps=decoding.decode) as decode:
+            made = generate.generate(self.request, self.workdir(name), lambda: self.engine)
+        return [(row.index, row.text, row.tokens) for row in made.hypotheses], decode.call_count
 
     def batches(self, name: str) -> int:
         """Return how many finished batches lie in a work directory."""
@@ -62,19 +61,23 @@ class Runs:
 
 def kill_in_write() -> None:
     """Let the process kill itself when the third batch is written and has no name yet."""
-    real, calls = files.os.fsync, itertools.count()
+    real, calls = os.fsync, itertools.count()
 
     def fsync(descriptor: int) -> None:
         if next(calls) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         real(descriptor)
 
-    files.os.fsync = fsync
+    mock.patch("os.fsync", fsync).start()
 
 
 def kill_before_publishing() -> None:
     """Let the process kill itself when all files are there and the folder has no name yet."""
-    generation_store.publish_directory = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+
+    def die(_partial: Path, _final: Path) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    mock.patch("harness.generation_store.publish_directory", die).start()
 
 
 def main(folder: Path, kills: int) -> None:

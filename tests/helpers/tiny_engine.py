@@ -71,5 +71,3 @@ class Counting:
         """Return the engine."""
         self.calls += 1
         return self.engine
-
-
