@@ -94,9 +94,7 @@ def pad_rows(rows: list[list[tuple[int, int, int, int]]]) -> tuple[Tensor, ...]:
 class Source:
     """Batches over spoken sentences; a batch is a pure function of its number."""
 
-    def __init__(
-        self, spoken: Spoken, layout: TextLayout, languages: tuple[str, ...], seed: int
-    ) -> None:
+    def __init__(self, spoken: Spoken, layout: TextLayout, languages: tuple[str, ...], seed: int) -> None:
         self.spoken, self._layout, self._languages, self._seed = spoken, layout, languages, seed
         self._bank, self._featurize = NoiseBank(seed), Featurizer()
         self.plan = cache(self._plan)
@@ -117,10 +115,7 @@ class Source:
 
     def batch(self, indices: list[int], channels: list[Channel], rng: Random) -> Batch:
         """Send the sentences through the channels and lay them out."""
-        waves = [
-            self._send(self.spoken.samples(i), channel, rng)
-            for i, channel in zip(indices, channels, strict=True)
-        ]
+        waves = [self._send(self.spoken.samples(i), channel, rng) for i, channel in zip(indices, channels, strict=True)]
         features, frames = self._featurize(waves)
         chosen = [self.spoken.sentences[i] for i in indices]
         rows = [

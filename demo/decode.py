@@ -48,9 +48,7 @@ def _batch(
     settings: dict[str, Any] = {"do_sample": False, "max_new_tokens": LONGEST_OUTPUT}
     ends = [IDS["<|endoftext|>"], IDS["<|im_end|>"]]
     with torch.inference_mode():
-        ids = model.generate(
-            **inputs, **settings, eos_token_id=ends, pad_token_id=IDS["<|endoftext|>"]
-        )
+        ids = model.generate(**inputs, **settings, eos_token_id=ends, pad_token_id=IDS["<|endoftext|>"])
     new = ids[:, inputs["input_ids"].shape[1] :]
     return [text.strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
 

@@ -1,4 +1,4 @@
-"""The fine-tuned role: rough speech as a training manifest, then `harness finetune`."""
+"""The last polish of the fine-tuned role: a training manifest, then `harness finetune`."""
 
 import json
 import subprocess
@@ -19,6 +19,7 @@ from demo.synthesise import SEED, load_spoken
 
 RECIPE = Path(__file__).parent / "finetune.toml"
 DATASET = "demo-train"
+_SHARDS = 4  # enough for the few steps that the recipe takes
 
 
 def recipe() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def recipe() -> dict[str, Any]:
 
 def write_manifest(work: Path) -> Path:
     """Send the tuning speech through rough channels; one row per sentence and language."""
-    folder, spoken = work / "tune", load_spoken(work, "tune")
+    folder, spoken = work / "tune", load_spoken(work, "tune", slice(_SHARDS))
     folder.mkdir(parents=True, exist_ok=True)
     bank, rows = NoiseBank(SEED + 2), []
     for index, sentence in enumerate(spoken.sentences):

@@ -177,8 +177,7 @@ def opinion(rng: Random, lexicon: Lexicon) -> Sentence:
     en_verb = verb.split()[not who.plural]
     return Sentence(
         f"{who.english[0]} {en_verb} that {english(inner, False)}",
-        f"{who.in_case('nominative')} {plural if who.plural else third}, "
-        f"dass {german_subordinate(inner)}",
+        f"{who.in_case('nominative')} {plural if who.plural else third}, dass {german_subordinate(inner)}",
         who.chinese + zh + chinese(inner, False),
     )
 
@@ -255,9 +254,7 @@ def caption(rng: Random, lexicon: Lexicon) -> Sentence:
     number = rng.randrange(2, 100)
     wanted = rng.choice(["show", "describe"])
     verb = next(one for one in lexicon.verbs if one.english == wanted)
-    subject = Phrase(
-        (f"{label[0]} {number}",) * 2, (f"{label[1]} {number}",) * 3, f"{label[2]}{number}", False
-    )
+    subject = Phrase((f"{label[0]} {number}",) * 2, (f"{label[1]} {number}",) * 3, f"{label[2]}{number}", False)
     one = Clause(subject, verb, "present", pick_phrase(rng, lexicon, "atpl", 0.5))
     return Sentence(english(one, False), german_main(one, False), chinese(one, False))
 

@@ -11,9 +11,7 @@ from demo.synthesise import SEED, load_spoken
 from demo.tokens import load_tokenizer
 from demo.train import Progress, Schedule, Trainer
 
-SCHEDULE = Schedule(
-    steps=200, batch_size=24, learning_rate=6e-4, warmup=20, ctc=False, seed=SEED + 3
-)
+SCHEDULE = Schedule(steps=200, batch_size=24, learning_rate=6e-4, warmup=20, ctc=False, seed=SEED + 3)
 
 
 def instruct(model: Qwen2AudioForConditionalGeneration, work: Path) -> Progress:

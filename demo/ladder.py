@@ -33,9 +33,7 @@ def rounded(weight: Tensor, bits: int) -> Tensor:
     return dense.to(weight.dtype)
 
 
-def quantised(
-    model: Qwen2AudioForConditionalGeneration, bits: int
-) -> Qwen2AudioForConditionalGeneration:
+def quantised(model: Qwen2AudioForConditionalGeneration, bits: int) -> Qwen2AudioForConditionalGeneration:
     """A copy with every linear layer rounded; the embedding stays as it is."""
     other = copy.deepcopy(model)
     for module in other.modules():

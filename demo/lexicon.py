@@ -211,8 +211,7 @@ def load() -> Lexicon:
             for row in closed["pronoun"]
         ),
         modals=tuple(
-            Modal(row["english"], (row["german"][0], row["german"][1]), row["chinese"])
-            for row in closed["modal"]
+            Modal(row["english"], (row["german"][0], row["german"][1]), row["chinese"]) for row in closed["modal"]
         ),
         small=small,
     )

@@ -107,9 +107,7 @@ class CtcHead(nn.Module):
         return [cls.LETTERS.index(c) + 1 for c in text.lower() if c in cls.LETTERS]
 
 
-def listen(
-    model: Qwen2AudioForConditionalGeneration, features: Tensor, frames: Tensor
-) -> tuple[Tensor, Tensor]:
+def listen(model: Qwen2AudioForConditionalGeneration, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
     """The audio tower on a batch no longer than it must be.
 
     The model's own forward wants the full window. `features` is (batch, mel,

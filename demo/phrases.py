@@ -24,16 +24,14 @@ class Phrase:
 
 
 def indefinite(word: str) -> str:
-    """"a" or "an" before this word, by its sound."""
+    """Return "a" or "an", whichever goes before this word, by its sound."""
     silent_h = word.startswith(("hour", "honest"))
     like_you = word.startswith(("uni", "use"))
     vowel = word[0].lower() in "aeiou" and not like_you
     return "an" if vowel or silent_h else "a"
 
 
-def noun_phrase(
-    determiner: Determiner, adjective: Adjective | None, noun: Noun, plural: bool
-) -> Phrase:
+def noun_phrase(determiner: Determiner, adjective: Adjective | None, noun: Noun, plural: bool) -> Phrase:
     """Determiner, adjective and noun, inflected to agree."""
     words = [adjective.english] if adjective else []
     words.append(noun.plural if plural else noun.english)
@@ -45,14 +43,10 @@ def noun_phrase(
     return Phrase((english, english), (forms[0], forms[1], forms[2]), chinese, plural)
 
 
-def _german(
-    determiner: Determiner, adjective: Adjective | None, noun: Noun, case: str, plural: bool
-) -> str:
+def _german(determiner: Determiner, adjective: Adjective | None, noun: Noun, case: str, plural: bool) -> str:
     words = [german.article(determiner, noun, case, plural)]
     if adjective:
-        words.append(
-            german.adjective_form(adjective.stem, determiner.ending, noun, case, plural)
-        )
+        words.append(german.adjective_form(adjective.stem, determiner.ending, noun, case, plural))
     return " ".join([*words, german.noun_form(noun, case, plural)])
 
 

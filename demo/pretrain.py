@@ -29,6 +29,6 @@ def pretrain(work: Path) -> tuple[Qwen2AudioForConditionalGeneration, Progress]:
     """Train the base, or go on with it; the CTC head stays in the snapshot."""
     layout = TextLayout(load_tokenizer(make_tokenizer(work)), PLAIN)
     source = Source(load_spoken(work, "general"), layout, ("en", "de", "zh"), SEED)
-    trainer = Trainer(new_model(SEED), SCHEDULE, work / "base")
+    trainer = Trainer(new_model(1), SCHEDULE, work / "base")
     progress = trainer.run(source, light)
     return trainer.model, progress

@@ -42,9 +42,7 @@ def write_model(
     write_json(folder / "training.json", {"format_version": FORMAT_VERSION, **training})
 
 
-def load_model(
-    folder: Path, attention: str = "sdpa"
-) -> tuple[Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor]:
+def load_model(folder: Path, attention: str = "sdpa") -> tuple[Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor]:
     """The model in float32 arithmetic from the stored bfloat16, and its processor."""
     model = Qwen2AudioForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
@@ -66,8 +64,5 @@ def write_readme(out: Path) -> None:
 def write_sums(out: Path) -> None:
     """sha256 of every other file, in the form that ``sha256sum -c`` reads."""
     files = sorted(path for path in out.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out).as_posix()}\n"
-        for path in files
-    ]
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out).as_posix()}\n" for path in files]
     (out / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

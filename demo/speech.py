@@ -67,9 +67,7 @@ def _decode(data: bytes) -> tuple[Samples, int]:
 
 def speak(voice: Voice, text: str, tempo: float, pitch: int) -> Samples:
     """Say the text; peak level 0.5."""
-    output = subprocess.run(
-        _command(voice, text, tempo, pitch), capture_output=True, check=True
-    ).stdout
+    output = subprocess.run(_command(voice, text, tempo, pitch), capture_output=True, check=True).stdout
     samples, rate = _decode(output)
     if rate != RATE:
         samples = resample_poly(samples, RATE, rate).astype(np.float32)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import finetune as lora
+from demo.adapt import adapt
 from demo.corpus import read_split, write_split
 from demo.decode import evaluate
 from demo.instruct import instruct
@@ -34,12 +35,16 @@ def step_train(work: Path, out: Path) -> None:
 
 
 def step_finetune(work: Path, out: Path) -> None:
-    """Tune the base by LoRA: the fine-tuned role."""
-    manifest, target = lora.write_manifest(work), work / "finetuned"
-    lora.finetune(out / "models" / "untuned", manifest, target)
-    model, _ = load_model(target)
+    """Tune the base by LoRA, packed and then through the harness: the fine-tuned role."""
+    tokenizer, adapted, target = make_tokenizer(work), work / "adapted", work / "finetuned"
+    model, _ = load_model(out / "models" / "untuned", attention="sdpa_float")
+    phases = [_record(progress) for progress in adapt(model, work)]
     record = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned"}
-    record |= {"steps": lora.recipe()["training"]["max_steps"], "lora": lora.recipe()["lora"]}
+    write_model(model, tokenizer, adapted, record)
+    lora.finetune(adapted, lora.write_manifest(work), target)
+    model, _ = load_model(target)
+    steps = sum(phase["steps"] for phase in phases) + lora.recipe()["training"]["max_steps"]
+    record |= {"steps": steps, "phases": phases, "recipe": lora.recipe()}
     write_model(model, make_tokenizer(work), out / "models" / "finetuned", record)
 
 

@@ -19,18 +19,21 @@ from demo.speech import GENERAL, VOICES, Samples, say
 SEED = 2026
 SHARD = 1000
 # The corpus takes some more than it needs, since too long sentences drop out.
-SPLITS = {"eval": 250, "dev": 450, "tune": 4000, "general": 24_000}
+SPLITS = {"eval": 250, "dev": 450, "tune": 12_000, "general": 24_000}
 _SKIPPED = 4600  # sentences at the head of the general stream, left unused
 
 
 @cache
 def split_sentences() -> dict[str, tuple[Sentence, ...]]:
-    """Disjoint sentences for every split; a pure function of the seed."""
-    general = islice(sentences(SEED, load()), _SKIPPED, _SKIPPED + SPLITS["general"])
-    splits = {"general": tuple(general)}
-    known = {sentence.en for sentence in splits["general"]}
+    """Disjoint sentences for every split; a pure function of the seed.
+
+    General sentences use the whole lexicon, all others keep to the talks' words.
+    """
+    general = tuple(islice(sentences(SEED, load()), _SKIPPED, _SKIPPED + SPLITS["general"]))
+    known = {sentence.en for sentence in general}
     fresh = (one for one in sentences(SEED + 1, talk(), 10) if one.en not in known)
-    return splits | {name: tuple(islice(fresh, SPLITS[name])) for name in ("eval", "dev", "tune")}
+    talks = {name: tuple(islice(fresh, SPLITS[name])) for name in ("eval", "dev", "tune")}
+    return talks | {"general": general}
 
 
 def voice_of(rng: Random, split: str) -> int:
@@ -91,20 +94,18 @@ def synthesise(work: Path, split: str, workers: int = 2) -> None:
     (work / "speech").mkdir(parents=True, exist_ok=True)
     every = split_sentences()[split]
     jobs = [
-        (split, first, every[first : first + SHARD], path)
-        for first, path in _shards(work, split)
-        if not path.exists()
+        (split, first, every[first : first + SHARD], path) for first, path in _shards(work, split) if not path.exists()
     ]
     with Pool(workers) as pool:
         for done, _ in enumerate(pool.imap(_speak_shard, jobs), 1):
             print(f"synthesise {split}: shard {done} of {len(jobs)}", flush=True)
 
 
-def load_spoken(work: Path, split: str) -> Spoken:
-    """All finished shards of a split as one."""
+def load_spoken(work: Path, split: str, part: slice = slice(None)) -> Spoken:
+    """The shards of a split, or some of them, as one."""
     every: list[Sentence] = []
     audio, starts, offset = [], [np.zeros(1, np.int64)], 0
-    for _, path in _shards(work, split):
+    for _, path in _shards(work, split)[part]:
         with np.load(path) as shard:
             every += [Sentence(**row) for row in json.loads(str(shard["text"]))]
             audio.append(shard["audio"])

@@ -21,7 +21,7 @@ SNAPSHOT_SECONDS = 240
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn."""
+    """How long and how fast to learn; with CTC or not."""
 
     steps: int
     batch_size: int
@@ -52,9 +52,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def losses(
-    model: Qwen2AudioForConditionalGeneration, head: CtcHead | None, batch: Batch
-) -> tuple[Tensor, Tensor]:
+def losses(model: Qwen2AudioForConditionalGeneration, head: CtcHead | None, batch: Batch) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the targets and CTC of the letters (0 without a head)."""
     frames, audio = listen(model, batch.features, batch.frames)
     language_model = model.language_model
@@ -74,26 +72,20 @@ def losses(
     if head is None:
         return entropy, torch.zeros(())
     used = (batch.frames - 1) // 2 + 1
-    ctc = nn.functional.ctc_loss(
-        head(frames), batch.letters, used, batch.letter_counts, zero_infinity=True
-    )
+    ctc = nn.functional.ctc_loss(head(frames), batch.letters, used, batch.letter_counts, zero_infinity=True)
     return entropy, ctc
 
 
 class Trainer:
     """Trains, writes snapshots, and goes on from the last one after a kill."""
 
-    def __init__(
-        self, model: Qwen2AudioForConditionalGeneration, schedule: Schedule, folder: Path
-    ) -> None:
+    def __init__(self, model: Qwen2AudioForConditionalGeneration, schedule: Schedule, folder: Path) -> None:
         self.model, self.schedule, self.folder = model.to(device()), schedule, folder
         torch.manual_seed(schedule.seed)
         self.head = CtcHead().to(device()) if schedule.ctc else None
         parts = [model, self.head] if self.head else [model]
         self._weights = [p for part in parts for p in part.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(
-            self._weights, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
+        self._optimizer = torch.optim.AdamW(self._weights, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.progress = Progress()
         folder.mkdir(parents=True, exist_ok=True)
 

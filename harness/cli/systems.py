@@ -43,7 +43,9 @@ def plan_command(options: Options, system: str, shapes: Path | None) -> None:
 def _tensors(options: Options, entry: System, shapes: Path | None) -> tuple[TensorSpec, ...]:
     from harness.checkpoint import open_checkpoint, specs_of_config
 
-    return specs_of_config(shapes) if shapes else open_checkpoint(options.task.role(entry.role).path, options.workdir.cache).specs
+    if shapes:
+        return specs_of_config(shapes)
+    return open_checkpoint(options.task.role(entry.role).path, options.workdir.cache).specs
 
 
 def _render(plan: Plan) -> str:
