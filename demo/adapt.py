@@ -2,7 +2,7 @@
 
 The verb trains on one row at a time and on text alone; here one pass over the audio
 serves both languages and CTC goes on helping the tower, so that new voices and channels are
-learnt in minutes on two cores. In the second phase the weights are shaken as 4-bit
+learnt in minutes on two cores. In the later phases the weights are shaken as 4-bit
 rounding would: a model this narrow has no redundancy, a large one forgives such
 rounding by itself.
 """
@@ -25,23 +25,27 @@ from demo.train import Progress, Schedule, Trainer, device
 
 RANK = 64
 GROUP = 64
-NOISE = 1.2  # width of the noise in 4-bit steps
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One run of the trainer: its schedule, its sentences, whether weights are shaken."""
+    """One run of the trainer.
+
+    `shards` says how many thousand sentences it learns from, `noise` how far the weights
+    are shaken, in steps of 4-bit rounding.
+    """
 
     name: str
     schedule: Schedule
     shards: int
-    shaken: bool
+    noise: float
     source_seed: int
 
 
 PHASES = (
-    Phase("adapt-1", Schedule(1600, 24, 2e-3, 40, seed=8), 4, False, 7),
-    Phase("adapt-2", Schedule(1200, 24, 1.5e-3, 40, seed=10), 12, True, 9),
+    Phase("adapt-1", Schedule(1600, 24, 2e-3, 40, seed=8), 4, 0.0, 7),
+    Phase("adapt-2", Schedule(1200, 24, 1.5e-3, 40, seed=10), 12, 1.2, 9),
+    Phase("adapt-3", Schedule(800, 24, 1.2e-3, 40, seed=12), 12, 2.0, 11),
 )
 
 
@@ -54,22 +58,22 @@ class Adapter(nn.Module):
         self.a = nn.Parameter(torch.empty(RANK, columns))
         self.b = nn.Parameter(torch.zeros(rows, RANK))
         nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
-        self.shaken = False
+        self.noise = 0.0
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weight in use."""
         with torch.autocast(weight.device.type, enabled=False):
             adapted = weight + self.b @ self.a
-            if not (self.training and self.shaken):
+            if not (self.training and self.noise):
                 return adapted
-            return adapted + rounding_noise(adapted.detach())
+            return adapted + rounding_noise(adapted.detach(), self.noise)
 
 
-def rounding_noise(weight: Tensor) -> Tensor:
-    """Uniform noise as wide as the steps of 4-bit rounding in groups."""
+def rounding_noise(weight: Tensor, width: float) -> Tensor:
+    """Uniform noise, `width` steps of 4-bit rounding in groups wide."""
     groups = weight.view(-1, GROUP)
     step = (groups.amax(1, keepdim=True) - groups.amin(1, keepdim=True)) / 15
-    return ((torch.rand_like(groups) - 0.5) * step * NOISE).view_as(weight)
+    return ((torch.rand_like(groups) - 0.5) * step * width).view_as(weight)
 
 
 def _add_adapters(model: Qwen2AudioForConditionalGeneration) -> list[nn.Linear]:
@@ -82,7 +86,7 @@ def _add_adapters(model: Qwen2AudioForConditionalGeneration) -> list[nn.Linear]:
 
 
 def adapt(model: Qwen2AudioForConditionalGeneration, work: Path) -> list[Progress]:
-    """Adapt the base in place, in two phases, and merge."""
+    """Adapt the base in place, phase by phase, and merge."""
     layers, done = _add_adapters(model), []
     before = torch.load(work / "base" / "snapshot.pt", map_location=device(), weights_only=True)
     head = before["head"]
@@ -92,7 +96,7 @@ def adapt(model: Qwen2AudioForConditionalGeneration, work: Path) -> list[Progres
             trainer.head.load_state_dict(head)
         for module in model.modules():
             if isinstance(module, Adapter):
-                module.shaken = phase.shaken
+                module.noise = phase.noise
         done.append(trainer.run(_source(work, phase), rough))
         head = trainer.head.state_dict() if trainer.head else head
     for layer in layers:

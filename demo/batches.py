@@ -63,10 +63,14 @@ class TextLayout:
     """Turns a sentence into packed token ids for one prompt style."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> None:
-        self._encode = lambda text: tokenizer(text).input_ids
+        self._tokenizer = tokenizer
         self._before = self._encode(prompt.before)
         self._after = {name: self._encode(text) for name, text in prompt.after.items()}
         self._end = IDS[prompt.end]
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text).input_ids
+        return ids
 
     def row(self, tokens: int, targets: dict[str, str]) -> list[tuple[int, int, int, int]]:
         """(id, branch, position, label) of every place in the packed sequence."""
@@ -124,7 +128,8 @@ class Source:
         ]
         letters = [torch.tensor(CtcHead.spell(one.en)) for one in chosen]
         counts = torch.tensor([len(row) for row in letters])
-        return Batch(features, frames, *pad_rows(rows), torch.cat(letters), counts)
+        ids, branch, positions, labels = pad_rows(rows)
+        return Batch(features, frames, ids, branch, positions, labels, torch.cat(letters), counts)
 
     def _send(self, speech: Samples, channel: Channel, rng: Random) -> Tensor:
         noise = self._bank.cut(rng, channel.colour, len(speech))

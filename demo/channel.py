@@ -94,4 +94,6 @@ def transmit(speech: Tensor, channel: Channel, noise: Tensor, power: float) -> T
     spectrum = torch.fft.rfft(speech + level * noise, size)
     hertz = torch.fft.rfftfreq(size, 1 / RATE)
     wave = torch.fft.irfft(spectrum * band_gain(channel, hertz), size)[: len(speech)]
-    return wave * (channel.gain / wave.abs().max().clamp(min=1e-6))
+    loudest: Tensor = wave.abs().max().clamp(min=1e-6)
+    louder: Tensor = wave * (channel.gain / loudest)
+    return louder

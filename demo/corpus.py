@@ -91,7 +91,8 @@ def _lay_out(talk: Talk, said: list[tuple[Sentence, Samples]]) -> tuple[list[Row
 def coarse(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     """16-bit samples whose low bits are zero."""
     steps = np.round(wave * 32768 / STEP)
-    return (np.clip(steps, -32768 // STEP, 32767 // STEP) * STEP).astype(np.int16)
+    kept: npt.NDArray[np.int16] = (np.clip(steps, -32768 // STEP, 32767 // STEP) * STEP).astype(np.int16)
+    return kept
 
 
 def record(talk: Talk, said: list[tuple[Sentence, Samples]]) -> tuple[list[Row], npt.NDArray[np.int16]]:

@@ -99,7 +99,8 @@ class CtcHead(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Log probabilities, (frames, batch, letters), blank first."""
         scores = self.linear(nn.functional.layer_norm(frames, frames.shape[-1:])).float()
-        return scores.log_softmax(-1).transpose(0, 1)
+        likely: Tensor = scores.log_softmax(-1).transpose(0, 1)
+        return likely
 
     @classmethod
     def spell(cls, text: str) -> list[int]:

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from scipy.signal import resample_poly  # type: ignore[import-untyped]
+from scipy.signal import resample_poly
 
 RATE = 16_000
 LONGEST = int(5.5 * RATE)

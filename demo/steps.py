@@ -39,7 +39,7 @@ def step_finetune(work: Path, out: Path) -> None:
     tokenizer, adapted, target = make_tokenizer(work), work / "adapted", work / "finetuned"
     model, _ = load_model(out / "models" / "untuned", attention="sdpa_float")
     phases = [_record(progress) for progress in adapt(model, work)]
-    record = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned"}
+    record: dict[str, Any] = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned"}
     write_model(model, tokenizer, adapted, record)
     lora.finetune(adapted, lora.write_manifest(work), target)
     model, _ = load_model(target)

@@ -119,7 +119,7 @@ class Trainer:
             group["lr"] = self.schedule.rate(self.progress.step)
         with torch.autocast(device().type, dtype=torch.bfloat16):
             entropy, ctc = losses(self.model, self.head, batch)
-        (entropy + CTC_SHARE * ctc).backward()
+        (entropy + CTC_SHARE * ctc).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._weights, 1.0)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

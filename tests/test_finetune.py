@@ -35,9 +35,9 @@ warmup_ratio = 0.1
 precision = "float32"
 seed = 7
 save_every = 5
-max_steps = 60
+max_steps = 30
 """
-STEPS = 60
+STEPS = 30
 LONG = with_training(max_steps=STEPS)
 
 
@@ -173,7 +173,7 @@ def test_damaged_state_is_refused(place: Path) -> None:
 
 def test_command_prints_json(place: Path, workdir: WorkDir) -> None:
     """Forbids that the command's data are not one JSON value on stdout."""
-    text = RECIPE_TEXT.replace("max_steps = 60", "max_steps = 2")
+    text = RECIPE_TEXT.replace("max_steps = 30", "max_steps = 2")
     (place / "short.toml").write_text(text)
     arguments = ["--checkpoint", place / "base", "--recipe", place / "short.toml", "--output", place / "json", "--json"]
     arguments += ["--data", place / "data" / "manifest.jsonl", "--workdir", workdir.root]
