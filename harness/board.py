@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from harness.artifact import Artifact
 from harness.errors import UserError
 from harness.evaluation import evaluation_path, read_evaluation
+from harness.importers import test_set_name
 from harness.leaderboard.rows import Base, Leaderboard, Row, Section
 from harness.registry import get_system
 from harness.size import SizeReport, measure, verdict
@@ -22,7 +23,7 @@ def assemble_board(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) 
     sections = [
         Section(direction=pair, test_set=name, rows=rows)
         for pair, names in task.test_sets.items()
-        for name in names
+        for name in map(test_set_name, names)
         if (rows := _rows(task, artifacts, reports, workdir, (name, pair)))
     ]
     if not sections:

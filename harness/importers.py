@@ -63,6 +63,17 @@ class TestSetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         return manifests.data_root() / Path(self.path).expanduser()
 
 
+def test_set_name(entry: str) -> str:
+    """Return the name of the set that a task's entry means: the entry itself, or what its .toml file says.
+
+    Raises:
+        UserError: the file is missing or does not read.
+    """
+    if not entry.endswith(".toml"):
+        return entry
+    return manifests.read_toml(Path(entry), TestSetManifest, FORMAT).name
+
+
 def load_test_set(name: str, workdir: WorkDir) -> TestSet:
     """Import a test set.
 

@@ -17,6 +17,7 @@ from harness.description import Description, PackedFile, render_description
 from harness.errors import UserError
 from harness.files import publish_directory, sha256_of, write_bytes
 from harness.hypothesis import HypothesisSet
+from harness.importers import test_set_name
 from harness.size import measure
 from harness.submission import ModelEntry, ModelName, Submission, model_name
 from harness.task import Task
@@ -98,7 +99,7 @@ def _files(request: PackRequest) -> tuple[PackedFile, ...]:
     made = {hypotheses.test_set: hypotheses for hypotheses in request.made}
     test_sets = {test_set.name: test_set for test_set in request.test_sets}
     files: dict[str, PackedFile] = {}
-    for name in request.task.test_sets[request.entry.pair]:
+    for name in map(test_set_name, request.task.test_sets[request.entry.pair]):
         if name not in made or name not in test_sets:
             raise UserError(
                 f"{request.entry.system} has no translations of {name} in {request.entry.pair}: generate them first."

@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.evaluation import Bench
 from harness.findings import Finding
 from harness.generate import generate
-from harness.importers import load_test_set
+from harness.importers import load_test_set, test_set_name
 from harness.pack import Packed, PackRequest, pack
 from harness.submission import ModelEntry, Submission
 from harness.task import Task
@@ -57,7 +57,8 @@ def _request(
     device, workdir = where
     artifact = find_artifact(task, entry.system, workdir)
     bench = Bench(task, artifact, _no_model(entry), device, workdir)
-    wanted = [test_set for test_set in test_sets if test_set.name in task.test_sets[entry.pair]]
+    names = set(map(test_set_name, task.test_sets[entry.pair]))
+    wanted = [test_set for test_set in test_sets if test_set.name in names]
     made = tuple(generate(bench.request(test_set, entry.pair), workdir, bench.engine) for test_set in wanted)
     return PackRequest(submission, entry, task, artifact, made, tuple(test_sets))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.importers import test_set_name
 from harness.task import Names, Task
 from harness.testset import TestSet
 
@@ -46,7 +47,8 @@ def expectation(task: Task, test_sets: Sequence[TestSet]) -> Expectation:
     by_name = {test_set.name: test_set for test_set in test_sets}
     sets = {}
     for pair in task.directions:
-        wanted = [by_name[name] for name in task.test_sets.get(pair, ()) if name in by_name]
+        names = map(test_set_name, task.test_sets.get(pair, ()))
+        wanted = [by_name[name] for name in names if name in by_name]
         found = {entry.campaign_name: ExpectedSet(entry.campaign_name, _lines(entry)) for entry in wanted}
         blind = [ExpectedSet(name, None, required=False) for name in task.blind_sets.get(pair, ()) if name not in found]
         sets[pair] = (*found.values(), *blind)
