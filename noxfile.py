@@ -16,7 +16,8 @@ nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
 SHARED = ROOT / ".nox" / "shared"
-DEVELOPMENT = "finetune,test,dev"
+MAIN = "awq"
+DEVELOPMENT = "awq,finetune,test,dev"
 EXECUTABLES = SHARED / "bin"
 
 
@@ -47,8 +48,9 @@ def tool(session: nox.Session, name: str, *arguments: str) -> None:
 
 def stage(session: nox.Session, name: str) -> None:
     """Run one stage of the main job; the demo unless the arguments name another task."""
-    prepare(session)
-    arguments = session.posargs if "--task" in session.posargs else ["--task", "demo", *session.posargs]
+    prepare(session, MAIN)
+    demo = ["--task", "demo", "--jobs", str(os.cpu_count() or 1)]
+    arguments = session.posargs if "--task" in session.posargs else [*demo, *session.posargs]
     tool(session, "harness", "run", "--stage", name, *arguments)
 
 

@@ -13,7 +13,7 @@ from demo.channel import Channel, NoiseBank, transmit
 from demo.model import IDS, CtcHead
 from demo.prompts import Prompt
 from demo.speech import Samples
-from demo.synthesise import Spoken
+from demo.synthesise import Spoken, Utterance
 from demo.tokens import feature_extractor
 
 HOP = 160
@@ -103,25 +103,24 @@ class Source:
         self._bank, self._featurize = NoiseBank(seed), Featurizer()
         self.plan = cache(self._plan)
 
-    def _plan(self, epoch: int, size: int) -> list[list[int]]:
-        """Shuffled batches of sentences of like length."""
+    def _plan(self, epoch: int, size: int) -> list[list[Utterance]]:
+        """Shuffled batches of utterances of like length."""
         rng = Random(f"{self._seed} plan {epoch}")
-        order = list(range(len(self.spoken)))
-        rng.shuffle(order)
-        lengths = np.diff(self.spoken.starts)
+        order = self.spoken.utterances(rng)
         pool = 16 * size
-        batches: list[list[int]] = []
+        batches: list[list[Utterance]] = []
         for first in range(0, len(order) - size + 1, pool):
-            chunk = sorted(order[first : first + pool], key=lambda i: lengths[i])
+            chunk = sorted(order[first : first + pool], key=lambda one: one.length)
             batches += [chunk[i : i + size] for i in range(0, len(chunk) - size + 1, size)]
         rng.shuffle(batches)
         return batches
 
-    def batch(self, indices: list[int], channels: list[Channel], rng: Random) -> Batch:
-        """Send the sentences through the channels and lay them out."""
-        waves = [self._send(self.spoken.samples(i), channel, rng) for i, channel in zip(indices, channels, strict=True)]
+    def batch(self, utterances: list[Utterance], channels: list[Channel], rng: Random) -> Batch:
+        """Send the utterances through the channels and lay them out."""
+        said = [self.spoken.utterance(one) for one in utterances]
+        waves = [self._send(speech, channel, rng) for (_, speech), channel in zip(said, channels, strict=True)]
         features, frames = self._featurize(waves)
-        chosen = [self.spoken.sentences[i] for i in indices]
+        chosen = [sentence for sentence, _ in said]
         rows = [
             self._layout.row(audio_tokens(int(count)), {code: getattr(one, code) for code in self._languages})
             for count, one in zip(frames, chosen, strict=True)

@@ -25,10 +25,10 @@ class Channel:
     gain: float
 
 
-def light(rng: Random) -> Channel:
-    """A good microphone in a quiet room; a worse one now and then."""
-    if rng.random() < 0.25:
-        return _channel(rng, rng.choice(_BANDS), rng.uniform(12, 25))
+def mixed(rng: Random) -> Channel:
+    """A good microphone in a quiet room; a rough channel every other time."""
+    if rng.random() < 0.5:
+        return rough(rng)
     return _channel(rng, (0, 8000), rng.uniform(18, 40))
 
 

@@ -37,17 +37,17 @@ def _talk(number: int, voice: int, tempo: float, pitch: int, channel: Channel) -
 TALKS = {
     "dev": (
         _talk(268, 1, 1.00, 50, Channel(0, 8000, "pink", 24, 0.5)),
-        _talk(117, 10, 1.05, 50, Channel(120, 5500, "crowd", 24, 0.5)),
-        _talk(590, 12, 0.95, 42, Channel(250, 3600, "brown", 24, 0.5)),
-        _talk(63, 7, 1.05, 50, Channel(0, 4200, "hum", 24, 0.5)),
-        _talk(367, 11, 1.10, 58, Channel(400, 8000, "pink", 24, 0.5)),
+        _talk(117, 10, 1.05, 50, Channel(120, 5500, "crowd", 20, 0.5)),
+        _talk(590, 12, 0.95, 42, Channel(250, 3600, "brown", 22, 0.5)),
+        _talk(63, 9, 1.05, 50, Channel(0, 4200, "hum", 18, 0.5)),
+        _talk(367, 11, 1.10, 58, Channel(400, 8000, "pink", 20, 0.5)),
     ),
     "eval": (
         _talk(410, 13, 1.00, 55, Channel(0, 8000, "crowd", 24, 0.5)),
-        _talk(88, 2, 1.10, 45, Channel(250, 3600, "pink", 24, 0.5)),
-        _talk(529, 1, 1.00, 50, Channel(0, 4200, "brown", 24, 0.5)),
-        _talk(204, 11, 1.05, 40, Channel(120, 5500, "hum", 24, 0.5)),
-        _talk(135, 4, 1.10, 50, Channel(0, 8000, "pink", 24, 0.5)),
+        _talk(88, 2, 1.10, 45, Channel(250, 3600, "pink", 20, 0.5)),
+        _talk(529, 7, 1.00, 50, Channel(0, 4200, "brown", 22, 0.5)),
+        _talk(204, 10, 1.05, 50, Channel(120, 5500, "hum", 18, 0.5)),
+        _talk(135, 4, 0.95, 50, Channel(0, 8000, "pink", 20, 0.5)),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The last polish of the fine-tuned role: a training manifest, then `harness finetune`."""
+"""The fine-tuned role: a training manifest, then `harness finetune`."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ import torch
 
 from demo.channel import NoiseBank, rough, transmit
 from demo.corpus import coarse
-from demo.speech import RATE
+from demo.speech import RATE, Samples
 from demo.synthesise import SEED, load_spoken
 
-RECIPE = Path(__file__).parent / "finetune.toml"
+RECIPE = Path(__file__).parents[1] / "data" / "manifests" / "finetune" / "demo.toml"
 DATASET = "demo-train"
-_SHARDS = 4  # enough for the few steps that the recipe takes
+_SHARDS = 8  # as many thousand sentences as the recipe reads about twice
 
 
 def recipe() -> dict[str, Any]:
@@ -28,24 +28,29 @@ def recipe() -> dict[str, Any]:
 
 
 def write_manifest(work: Path) -> Path:
-    """Send the tuning speech through rough channels; one row per sentence and language."""
+    """Send the tuning speech through rough channels; one row per utterance and language."""
     folder, spoken = work / "tune", load_spoken(work, "tune", slice(_SHARDS))
     folder.mkdir(parents=True, exist_ok=True)
     bank, rows = NoiseBank(SEED + 2), []
-    for index, sentence in enumerate(spoken.sentences):
-        rng, speech = Random(f"{SEED} rough {index}"), spoken.samples(index)
-        channel = rough(rng)
-        noise = bank.cut(rng, channel.colour, len(speech))
-        power = float(np.mean(np.square(speech)))
-        wave = transmit(torch.from_numpy(speech), channel, noise, power)
+    for index, utterance in enumerate(spoken.utterances(Random(f"{SEED} tuning"))):
         path = folder / f"{index:05d}.wav"
-        soundfile.write(path, coarse(wave.numpy()), RATE, subtype="PCM_16")
+        sentence, speech = spoken.utterance(utterance)
+        soundfile.write(path, coarse(_rough_recording(bank, speech, index)), RATE, subtype="PCM_16")
         for language, text in (("de", sentence.de), ("zh", sentence.zh)):
             rows.append({"audio": path.name, "language": language, "text": text, "dataset": DATASET})
     manifest = folder / "manifest.jsonl"
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     manifest.write_text("".join(lines), encoding="utf-8")
     return manifest
+
+
+def _rough_recording(bank: NoiseBank, speech: Samples, index: int) -> Samples:
+    rng = Random(f"{SEED} rough {index}")
+    channel = rough(rng)
+    noise = bank.cut(rng, channel.colour, len(speech))
+    power = float(np.mean(np.square(speech)))
+    wave: Samples = transmit(torch.from_numpy(speech), channel, noise, power).numpy()
+    return wave
 
 
 def finetune(checkpoint: Path, manifest: Path, output: Path) -> None:

@@ -14,8 +14,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from demo.tokens import SECONDS, SPECIALS, VOCABULARY
 
-HIDDEN, LAYERS, INTERMEDIATE, HEADS = 64, 12, 256, 4
-TOWER, TOWER_LAYERS, TOWER_HEADS = 144, 4, 4
+HIDDEN, LAYERS, INTERMEDIATE, HEADS = 128, 12, 192, 4
+TOWER, TOWER_LAYERS, TOWER_HEADS = 144, 3, 4
 IDS = {name: index for index, name in enumerate(SPECIALS)}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from demo import finetune as lora
-from demo.adapt import adapt
 from demo.corpus import read_split, write_split
 from demo.decode import evaluate
 from demo.instruct import instruct
@@ -35,16 +34,11 @@ def step_train(work: Path, out: Path) -> None:
 
 
 def step_finetune(work: Path, out: Path) -> None:
-    """Tune the base by LoRA, packed and then through the harness: the fine-tuned role."""
-    tokenizer, adapted, target = make_tokenizer(work), work / "adapted", work / "finetuned"
-    model, _ = load_model(out / "models" / "untuned", attention="sdpa_float")
-    phases = [_record(progress) for progress in adapt(model, work)]
-    record: dict[str, Any] = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned"}
-    write_model(model, tokenizer, adapted, record)
-    lora.finetune(adapted, lora.write_manifest(work), target)
-    model, _ = load_model(target)
-    steps = sum(phase["steps"] for phase in phases) + lora.recipe()["training"]["max_steps"]
-    record |= {"steps": steps, "phases": phases, "recipe": lora.recipe()}
+    """Tune the base by LoRA through the harness, and merge: the fine-tuned role."""
+    tuned = work / "finetuned"
+    lora.finetune(out / "models" / "untuned", lora.write_manifest(work), tuned)
+    model, _ = load_model(tuned)
+    record = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned", "recipe": lora.recipe()}
     write_model(model, make_tokenizer(work), out / "models" / "finetuned", record)
 
 

@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from demo.grammar import Sentence, sentences
 from demo.lexicon import load, talk
-from demo.speech import GENERAL, VOICES, Samples, say
+from demo.speech import GENERAL, LONGEST, RATE, VOICES, Samples, say
 
 SEED = 2026
 SHARD = 1000
+PAIRED = 0.25
 # The corpus takes some more than it needs, since too long sentences drop out.
 SPLITS = {"eval": 250, "dev": 450, "tune": 12_000, "general": 24_000}
 _SKIPPED = 4600  # sentences at the head of the general stream, left unused
@@ -59,6 +60,41 @@ class Spoken:
         """The audio of one sentence."""
         piece = self.audio[self.starts[index] : self.starts[index + 1]]
         return piece.astype(np.float32) / np.float32(32768)
+
+    def utterance(self, utterance: "Utterance") -> tuple[Sentence, Samples]:
+        """Text and audio of one sentence, or of two with the pause between them."""
+        said = [self.sentences[index] for index in utterance.indices]
+        pieces = [self.samples(utterance.indices[0])]
+        for index in utterance.indices[1:]:
+            pieces += [np.zeros(utterance.pause, np.float32), self.samples(index)]
+        english, german = (" ".join(getattr(one, code) for one in said) for code in ("en", "de"))
+        return Sentence(english, german, "".join(one.zh for one in said)), np.concatenate(pieces)
+
+    def utterances(self, rng: Random) -> list["Utterance"]:
+        """All sentences in random order; every fourth takes the next one along, where both fit the model's window.
+
+        A segmenter that looks for pauses hands the model such pairs.
+        """
+        order = list(range(len(self)))
+        rng.shuffle(order)
+        lengths = np.diff(self.starts)
+        found: list[Utterance] = []
+        while order:
+            index, pause = order.pop(), rng.randrange(3 * RATE // 10, 9 * RATE // 10)
+            room = LONGEST - pause - lengths[index] - (lengths[order[-1]] if order else LONGEST)
+            together = rng.random() < PAIRED and room >= 0
+            indices = (index, order.pop()) if together else (index,)
+            found.append(Utterance(indices, pause, sum(int(lengths[i]) for i in indices) + pause * together))
+        return found
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What one training example says: sentences by index, samples of silence between them, samples in all."""
+
+    indices: tuple[int, ...]
+    pause: int
+    length: int
 
 
 def _speak_shard(job: tuple[str, int, Sequence[Sentence], Path]) -> None:

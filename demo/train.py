@@ -1,6 +1,7 @@
 """The training loop: cross-entropy on the prompts and CTC on the tower."""
 
 import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ SNAPSHOT_SECONDS = 240
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn; with CTC or not."""
+    """How long and how fast to learn; with CTC or not. The rate falls over `steps`; `stop` ends the run before."""
 
     steps: int
     batch_size: int
@@ -29,6 +30,12 @@ class Schedule:
     warmup: int
     ctc: bool = True
     seed: int = 2026
+    stop: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The last step."""
+        return self.steps if self.stop is None else self.stop
 
     def rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine down to 2 %."""
@@ -76,11 +83,19 @@ def losses(model: Qwen2AudioForConditionalGeneration, head: CtcHead | None, batc
     return entropy, ctc
 
 
+def _compile_layers(model: Qwen2AudioForConditionalGeneration) -> None:
+    """Fuse each layer's small operations where a C++ compiler is at hand: twice as fast on a CPU, same result."""
+    if shutil.which("c++"):
+        for layer in (*model.language_model.model.layers, *model.audio_tower.layers):
+            layer.compile(dynamic=True)
+
+
 class Trainer:
     """Trains, writes snapshots, and goes on from the last one after a kill."""
 
     def __init__(self, model: Qwen2AudioForConditionalGeneration, schedule: Schedule, folder: Path) -> None:
         self.model, self.schedule, self.folder = model.to(device()), schedule, folder
+        _compile_layers(model)
         torch.manual_seed(schedule.seed)
         self.head = CtcHead().to(device()) if schedule.ctc else None
         parts = [model, self.head] if self.head else [model]
@@ -94,7 +109,7 @@ class Trainer:
         self._resume()
         saved = time.monotonic()
         self.model.train()
-        while self.progress.step < self.schedule.steps:
+        while self.progress.step < self.schedule.end:
             started = time.monotonic()
             pair = self._step(self._batch(source, channel))
             self.progress.step += 1
@@ -109,10 +124,10 @@ class Trainer:
 
     def _batch(self, source: Source, channel: Callable[[Random], Channel]) -> Batch:
         step, size = self.progress.step, self.schedule.batch_size
-        a_round = len(source.plan(0, size))
-        indices = source.plan(step // a_round, size)[step % a_round]
+        a_round = len(source.spoken) // (2 * size)  # fewer than any plan has: how many pairs there are is random
+        utterances = source.plan(step // a_round, size)[step % a_round]
         rng = Random(f"{self.schedule.seed} batch {step}")
-        return source.batch(indices, [channel(rng) for _ in indices], rng).to(device())
+        return source.batch(utterances, [channel(rng) for _ in utterances], rng).to(device())
 
     def _step(self, batch: Batch) -> tuple[float, float]:
         for group in self._optimizer.param_groups:
@@ -127,7 +142,7 @@ class Trainer:
 
     def _note(self, entropy: float, ctc: float) -> None:
         step = self.progress.step
-        if step % 50 == 0 or step == self.schedule.steps:
+        if step % 50 == 0 or step == self.schedule.end:
             row = {"step": step, "entropy": round(entropy, 4), "ctc": round(ctc, 4)}
             self.progress.history.append(row)
             pace = self.progress.seconds / step

@@ -4,28 +4,46 @@ from pathlib import Path
 
 from harness.artifact import Artifact, open_artifact
 from harness.build import artifact_path, build
-from harness.checkpoint import Checkpoint, open_checkpoint
+from harness.calibrate.laboratory import Archive, Laboratory
+from harness.checkpoint import open_checkpoint
+from harness.choices import UnmeasuredError
 from harness.errors import UserError
-from harness.plan import Plan, resolve
 from harness.registry import System, get_system
 from harness.task import Task
 from harness.workdir import WorkDir
 
 
-def plan_of(task: Task, system: System, workdir: WorkDir) -> tuple[Checkpoint, Plan]:
-    """Return the checkpoint that the task gives to a system's role, and the plan for it.
+def laboratory_of(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Laboratory:
+    """Return where a system's measurements are made: at the checkpoint that the task gives to its role.
 
     Raises:
-        UserError: the checkpoint is missing or broken, or the recipe does not suit it.
+        UserError: the checkpoint is missing or broken.
     """
     checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
-    return checkpoint, resolve(system.name, system.recipe(), checkpoint.specs)
+    return Laboratory(task, system.role, checkpoint, workdir, device)
 
 
-def build_system(task: Task, system: System, workdir: WorkDir) -> Artifact:
-    """Build a system for a task, or return the artifact that is there."""
-    checkpoint, plan = plan_of(task, system, workdir)
-    return build(checkpoint, plan, system.role, workdir)
+def archive_of(task: Task, system: System, workdir: WorkDir) -> Archive:
+    """Return where a system's measurements are read from; none is made."""
+    checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
+    return Archive(task, system.role, checkpoint, workdir)
+
+
+def build_system(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Artifact:
+    """Build a system for a task, measuring first what its choices need, or return the artifact that is there.
+
+    Args:
+        task: the profile.
+        system: what to build.
+        workdir: where results go.
+        device: torch's name of the device that measurements run on; coding runs on the CPU.
+
+    Raises:
+        UserError: the checkpoint, development data or an optional library are missing, or the recipe does not suit.
+    """
+    laboratory = laboratory_of(task, system, workdir, device)
+    laboratory.require(system)
+    return build(laboratory.checkpoint, laboratory.plan(system), system.role, workdir)
 
 
 def find_artifact(task: Task, name: str, workdir: WorkDir) -> Artifact:
@@ -36,8 +54,14 @@ def find_artifact(task: Task, name: str, workdir: WorkDir) -> Artifact:
     """
     if Path(name).is_dir():
         return open_artifact(Path(name), workdir.cache)
-    checkpoint, plan = plan_of(task, get_system(name), workdir)
-    path = artifact_path(checkpoint, plan, get_system(name).role, workdir)
+    system = get_system(name)
+    archive = archive_of(task, system, workdir)
+    missing = UserError(f"{name} is not built yet in {workdir.root}: `harness build {name}` builds it.")
+    try:
+        plan = archive.plan(system)
+    except UnmeasuredError as error:
+        raise missing from error
+    path = artifact_path(archive.checkpoint, plan, system.role, workdir)
     if not path.is_dir():
-        raise UserError(f"{name} is not built yet in {workdir.root}: `harness build {name}` builds it.")
+        raise missing
     return open_artifact(path, workdir.cache)

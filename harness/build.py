@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
@@ -19,16 +20,18 @@ import msgspec
 
 from harness.artifact import MANIFEST, Artifact, Manifest, files_of, open_artifact, weights_file
 from harness.checkpoint import Checkpoint
-from harness.codecs.base import Parts
+from harness.codecs.base import Codec, Parts
 from harness.errors import UserError
-from harness.files import key_of, publish_directory, published, write_json
+from harness.files import key_of, publish_directory, published, read_json, write_json
 from harness.plan import Assignment, Plan
 from harness.progress import progress
 from harness.safetensors_io import write_tensors
 from harness.sums import directory_sums
+from harness.transforms.base import Source, Transform, specs_after, transformed
 from harness.workdir import WorkDir
 
 KEY_DIGITS = 16
+CONFIG = "config.json"
 _PREFIX = 4096
 
 
@@ -39,7 +42,12 @@ class _Job:
     checkpoint: Checkpoint
     manifest: Manifest
     partial: Path
-    cache: Path
+    workdir: WorkDir
+
+    @cached_property
+    def weights(self) -> Source:
+        """The weights that are coded."""
+        return transformed(self.checkpoint, self.manifest.plan.transforms, self.workdir.measurements)
 
     @property
     def groups(self) -> dict[str, list[Assignment]]:
@@ -77,7 +85,7 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
             shutil.rmtree(partial, ignore_errors=True)
         else:
             aliased = msgspec.structs.replace(manifest, aliases=_aliases(checkpoint, plan))
-            _fill(_Job(checkpoint, aliased, partial, workdir.cache))
+            _fill(_Job(checkpoint, aliased, partial, workdir))
             _check_unchanged(checkpoint, manifest, partial, workdir)
             publish_directory(partial, final)
     return open_artifact(final, workdir.cache)
@@ -94,18 +102,19 @@ def _path(manifest: Manifest, workdir: WorkDir) -> Path:
 
 def _unfinished_manifest(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Manifest:
     """Return the manifest as far as it is known before the build; its sum is the artifact's key."""
-    if tuple(row.tensor for row in plan.assignments) != checkpoint.specs:
+    if tuple(row.tensor for row in plan.assignments) != specs_after(checkpoint.specs, plan.transforms):
         raise UserError(
             f"The plan of {plan.system!r} was made for another checkpoint than {checkpoint.path}: make it anew."
         )
-    libraries = sorted({library for row in plan.assignments for library in row.codec.libraries})
+    makers: set[Codec | Transform] = {*(row.codec for row in plan.assignments), *plan.transforms}
+    libraries = sorted({library for maker in makers for library in maker.libraries})
     return Manifest(
         role=role,
         plan=plan,
         base=checkpoint.fingerprint(workdir.cache),
         datasets=checkpoint.datasets,
-        calibration_datasets=(),
-        parameters=sum(spec.numel for spec in checkpoint.specs),
+        calibration_datasets=plan.datasets,
+        parameters=sum(row.tensor.numel for row in plan.assignments),
         libraries={library: metadata.version(library) for library in libraries},
         aliases={},
         files={},
@@ -140,10 +149,12 @@ def _lock(handle: int, partial: Path) -> None:
 def _aliases(checkpoint: Checkpoint, plan: Plan) -> dict[str, str]:
     """Return which tensors equal an earlier one in shape, type, data and codec, so that they need not be stored.
 
-    Only tensors that agree in their first bytes are read whole.
+    Only tensors that agree in their first bytes are read whole; what a transform changes is not compared.
     """
     alike: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
     for row in plan.assignments:
+        if any(transform.changes(row.tensor) for transform in plan.transforms):
+            continue
         start = hashlib.sha256(checkpoint.data(row.tensor.name)[:_PREFIX]).digest()
         alike[row.tensor.shape, row.tensor.dtype, row.codec, start].append(row.tensor.name)
     aliases = {}
@@ -168,10 +179,22 @@ def _fill(job: _Job) -> None:
                 _write_group(job, rows, job.partial / name)
             advance(sum(row.tensor.numel for row in rows))
     for source in job.checkpoint.companions:
-        with published(job.partial / source.name) as temporary:
-            shutil.copyfile(source, temporary)
-    sums = directory_sums(job.partial, sorted(names), job.cache)
+        _write_companion(job, source)
+    sums = directory_sums(job.partial, sorted(names), job.workdir.cache)
     write_json(job.partial / MANIFEST, msgspec.structs.replace(job.manifest, files=sums).to_json())
+
+
+def _write_companion(job: _Job, source: Path) -> None:
+    """Copy a file that ships beside the weights; a transform may have changed what config.json says of them."""
+    transforms = job.manifest.plan.transforms if source.name == CONFIG else ()
+    original = changed = read_json(source) if transforms else {}
+    for transform in transforms:
+        changed = transform.config(changed)
+    if changed != original:
+        write_json(job.partial / source.name, changed)
+        return
+    with published(job.partial / source.name) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _check_unchanged(checkpoint: Checkpoint, manifest: Manifest, partial: Path, workdir: WorkDir) -> None:
@@ -195,6 +218,6 @@ def _write_group(job: _Job, rows: Sequence[Assignment], target: Path) -> None:
 
 def _encode(job: _Job, row: Assignment) -> Parts:
     try:
-        return row.codec.encode(job.checkpoint.tensor(row.tensor.name))
+        return row.codec.encode(job.weights.tensor(row.tensor.name))
     except UserError as error:
         raise UserError(f"Tensor {row.tensor.name}: {error}") from error

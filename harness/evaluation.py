@@ -82,7 +82,7 @@ class Bench:
         return GenerationRequest(
             artifact=self.artifact,
             test_set=test_set,
-            segmentation=segment(test_set, self.task.segmentation),
+            segmentation=segment(test_set, self.task.segmenting, self.workdir, self.device),
             direction=self.task.directions[pair],
             prompt=self.task.prompts[role.prompt],
             decoding=role.decoding,
@@ -116,6 +116,12 @@ def evaluate(bench: Bench, test_set: TestSet, pair: str) -> Evaluation:
     path = evaluation_path(bench.workdir, bench.artifact, test_set.name, pair)
     write_json(path, {"format_version": FORMAT, "evaluation": result})
     return result
+
+
+def prepare(bench: Bench, test_set: TestSet, pair: str) -> None:
+    """Do what `evaluate` would do, except for measuring speed, which wants a machine to itself."""
+    request = bench.request(test_set, pair)
+    _scores(bench, request, generate(request, bench.workdir, bench.engine))
 
 
 def _scores(bench: Bench, request: GenerationRequest, made: HypothesisSet) -> tuple[Score, ...]:

@@ -6,8 +6,10 @@ import msgspec
 
 from harness.architecture import canonical_name, is_tied, meta_model, read_config
 from harness.artifact import Artifact
+from harness.checkpoint import Checkpoint
 from harness.codecs.base import Parts
 from harness.codecs.int8 import Int8
+from harness.engine import Engine, checked
 from harness.int8_layers import int8_layer
 from harness.plan import Assignment
 from harness.tensor import TensorSpec
@@ -51,6 +53,29 @@ def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None
     _load_generation_config(model, artifact)
     _check_filled(model)
     return model.eval()
+
+
+def load_dense(checkpoint: Checkpoint, device: str = "cpu", dtype: str | None = None) -> Engine:
+    """Load an uncompressed checkpoint, frozen and in evaluation mode.
+
+    Args:
+        checkpoint: the base weights.
+        device: as torch names it.
+        dtype: computing type; by default the device's own.
+
+    Raises:
+        UserError: the feature extractor does not belong to the weights.
+    """
+    import torch
+    from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+
+    wanted = getattr(torch, dtype or default_dtype(device))
+    model = Qwen2AudioForConditionalGeneration.from_pretrained(
+        checkpoint.path, dtype=wanted, local_files_only=True, use_safetensors=True
+    )
+    processor = AutoProcessor.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+    model.requires_grad_(requires_grad=False)
+    return checked(Engine(model.to(device).eval(), processor, device))
 
 
 def load_processor(artifact: Artifact) -> Any:

@@ -1,9 +1,13 @@
 """Recipes: what a paper says about how each tensor is stored."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from harness.choices import Request
 from harness.codecs.base import Codec
 from harness.selectors import Selector
+from harness.transforms.base import TransformChoice
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,38 @@ def rule(selector: Selector, codec: Codec) -> Rule:
 
 @dataclass(frozen=True, init=False)
 class Recipe:
-    """Ordered rules; the first one that matches a tensor decides. What no rule matches stays 16 bit."""
+    """Ordered rules; the first one that matches a tensor decides. What no rule matches stays 16 bit.
+
+    Attributes:
+        rules: the rules.
+        transforms: what happens to the dense weights before they are coded, in order.
+    """
 
     rules: tuple[Rule, ...]
+    transforms: tuple[TransformChoice, ...]
 
-    def __init__(self, *rules: Rule) -> None:
+    def __init__(self, *rules: Rule, transforms: Sequence[TransformChoice] = ()) -> None:
         object.__setattr__(self, "rules", rules)
+        object.__setattr__(self, "transforms", tuple(transforms))
+
+    @property
+    def needs(self) -> tuple[Request[Any], ...]:
+        """Measurements that the recipe asks for, in the order in which they are made."""
+        selected = [request for each in self.rules for request in each.selector.needs]
+        return tuple(dict.fromkeys([*selected, *(request for each in self.transforms for request in each.needs)]))
+
+
+@dataclass(frozen=True)
+class SmallestThatFits:
+    """A recipe with a number still open: the smallest with which the measured artifact keeps the task's limit.
+
+    Attributes:
+        family: number -> recipe; a larger number gives a smaller artifact. 0 is tried first in order of size.
+    """
+
+    family: Callable[[int], Recipe]
+
+    @property
+    def needs(self) -> tuple[Request[Any], ...]:
+        """Measurements that every member of the family asks for."""
+        return self.family(1).needs

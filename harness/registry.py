@@ -5,9 +5,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.errors import UserError
-from harness.recipe import Recipe
+from harness.recipe import Recipe, SmallestThatFits
+
+AnyRecipe = Recipe | SmallestThatFits
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,17 @@ class System:
     name: str
     role: str
     source: str
-    recipe: Callable[[], Recipe]
+    recipe: Callable[[], AnyRecipe]
     summary: str
 
 
 _SYSTEMS: dict[str, System] = {}
 
 
-def system(name: str, role: str, source: str) -> Callable[[Callable[[], Recipe]], Callable[[], Recipe]]:
+F = TypeVar("F", bound=Callable[[], AnyRecipe])
+
+
+def system(name: str, role: str, source: str) -> Callable[[F], F]:
     """Register the decorated function as the builder `name`.
 
     Args:
@@ -41,7 +47,7 @@ def system(name: str, role: str, source: str) -> Callable[[Callable[[], Recipe]]
         source: paper and section or row.
     """
 
-    def register(function: Callable[[], Recipe]) -> Callable[[], Recipe]:
+    def register(function: F) -> F:
         if name in _SYSTEMS:
             raise ValueError(f"system {name!r} is registered twice")
         summary = (function.__doc__ or "").strip().splitlines()[0]

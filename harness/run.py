@@ -11,9 +11,10 @@ from harness.assemble import build_system, find_artifact
 from harness.board import assemble_board
 from harness.engine import lazily
 from harness.errors import UserError
-from harness.evaluation import Bench, Evaluation, evaluate
+from harness.evaluation import Bench, Evaluation, evaluate, evaluation_path, prepare
 from harness.importers import load_test_set
 from harness.leaderboard.rows import Leaderboard
+from harness.parallel import in_processes
 from harness.progress import progress, say
 from harness.registry import System
 from harness.size import SizeReport, measure, verdict
@@ -40,12 +41,14 @@ class Job:
         systems: which systems; all registered ones by default.
         workdir: where results go.
         device: torch's name of the device that models run on.
+        jobs: processes that translate at a time.
     """
 
     task: Task
     systems: tuple[System, ...]
     workdir: WorkDir
     device: str = "cpu"
+    jobs: int = 1
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -78,16 +81,59 @@ def build_stage(job: Job) -> Built:
 
 
 def _weigh(job: Job, system: System) -> SizeReport:
-    return measure(build_system(job.task, system, job.workdir))
+    return measure(build_system(job.task, system, job.workdir, job.device))
 
 
 def evaluate_stage(job: Job) -> Evaluated:
-    """Let every built artifact translate every test set of its directions, and score it."""
-    names = {name for sets in job.task.test_sets.values() for name in sets}
-    test_sets = {name: load_test_set(name, job.workdir) for name in sorted(names)}
+    """Let every built artifact translate every test set of its directions, and score it.
+
+    With several jobs, systems translate side by side first; speed is measured after that, by one at a time.
+    """
+    if job.jobs > 1:
+        _translate_side_by_side(job)
+    test_sets = _test_sets(job)
     found: list[Evaluation] = []
     failures = _each(job, "evaluate", lambda system: found.extend(_evaluate(job, system, test_sets)))
     return Evaluated(tuple(found), failures)
+
+
+def _test_sets(job: Job) -> dict[str, TestSet]:
+    names = {name for sets in job.task.test_sets.values() for name in sets}
+    return {name: load_test_set(name, job.workdir) for name in sorted(names)}
+
+
+def _translate_side_by_side(job: Job) -> None:
+    """Fill the stores; what stops a system is said when its evaluation is collected."""
+    _test_sets(job)  # imported once, before several processes want it
+    waiting = [
+        (job.task, system.name, job.workdir, job.device) for system in job.systems if not _is_evaluated(job, system)
+    ]
+    with progress("translate", len(waiting)) as advance:
+        for _ in in_processes(_translate, waiting, job.jobs):
+            advance(1)
+
+
+def _is_evaluated(job: Job, system: System) -> bool:
+    try:
+        artifact = find_artifact(job.task, system.name, job.workdir)
+    except UserError:
+        return True  # nothing to translate with; the reason is given when evaluations are collected
+    bench = Bench(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
+    return all(
+        evaluation_path(job.workdir, artifact, name, pair).is_file()
+        for pair in bench.pairs
+        for name in job.task.test_sets[pair]
+    )
+
+
+def _translate(what: tuple[Task, str, WorkDir, str]) -> None:
+    """Translate and measure everything of one system but its speed; runs in a process of its own."""
+    task, name, workdir, device = what
+    artifact = find_artifact(task, name, workdir)
+    bench = Bench(task, artifact, lazily(artifact, device), device, workdir)
+    for pair in bench.pairs:
+        for test_set in task.test_sets[pair]:
+            prepare(bench, load_test_set(test_set, workdir), pair)
 
 
 def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet]) -> list[Evaluation]:

@@ -4,6 +4,7 @@ from harness.codecs import Decimal, Int8
 from harness.recipe import Recipe, rule
 from harness.registry import system
 from harness.selectors import HEAD, LINEAR, MLP
+from harness.transforms import PruneNeurons
 
 
 @system("fp16-instruct", role="instruct", source="selected-layer codec, table 1, row 1")
@@ -34,3 +35,9 @@ def codec_selected_q2() -> Recipe:
 def codec_global_q2() -> Recipe:
     """All linear layers rounded to 2 decimal places, then Zstandard level 3."""
     return Recipe(rule(LINEAR, Decimal(places=2)))
+
+
+@system("codec-prune-q2", role="instruct", source="selected-layer codec, table 1, row 6")
+def codec_prune_q2() -> Recipe:
+    """The least important fifth of every MLP's neurons removed, then as codec-selected-q2."""
+    return Recipe(*codec_selected_q2().rules, transforms=[PruneNeurons(fraction=0.2)])

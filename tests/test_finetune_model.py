@@ -12,7 +12,7 @@ from harness.audio import read_stretch
 from harness.checkpoint import Checkpoint, open_checkpoint
 from harness.engine import Engine
 from harness.errors import MissingExtraError
-from harness.finetune.adapter import add_adapter, open_base, require_peft
+from harness.finetune.adapter import add_adapter, require_peft
 from harness.finetune.batches import Source, open_source
 from harness.finetune.data import Row, read_rows
 from harness.finetune.features import FeatureStore
@@ -20,6 +20,7 @@ from harness.finetune.loop import Session, target_loss, train
 from harness.finetune.merge import write_merged
 from harness.finetune.recipe import FinetuneRecipe, Precision
 from harness.finetune.state import RunFolder
+from harness.load import load_dense
 from harness.prompting import right_padded
 from harness.tensor import Component
 from tests.helpers.finetuning import RECIPE, with_lora, with_training, write_manifest
@@ -65,7 +66,7 @@ def test_example_is_what_the_processor_makes(base: Checkpoint, rows: tuple[Row, 
 
     The end token of the tiny model is 258. Half precision rounds the features by 0.0005 of values below 2.
     """
-    engine = open_base(base, Precision.FLOAT32, "cpu")
+    engine = load_dense(base, "cpu", "float32")
     source = source_of(rows, engine, tmp_path)
     for _ in ("computed", "from disk"):
         example = source.examples([3])[0]
@@ -80,7 +81,7 @@ def test_example_is_what_the_processor_makes(base: Checkpoint, rows: tuple[Row, 
 
 def test_features_are_computed_once(base: Checkpoint, rows: tuple[Row, ...], tmp_path: Path) -> None:
     """Forbids that later epochs pay for features again, and that a torn file stops a training."""
-    engine = open_base(base, Precision.FLOAT32, "cpu")
+    engine = load_dense(base, "cpu", "float32")
     first = FeatureStore(tmp_path, engine.processor.feature_extractor).hear(rows[0])
     files = list(tmp_path.rglob("*.npy"))
     assert len(files) == 1
@@ -95,7 +96,7 @@ def test_features_are_computed_once(base: Checkpoint, rows: tuple[Row, ...], tmp
 
 def test_fresh_adapter_changes_nothing(base: Checkpoint, rows: tuple[Row, ...], tmp_path: Path) -> None:
     """Forbids an adapter that is not the base at the start."""
-    engine = open_base(base, Precision.FLOAT32, "cpu")
+    engine = load_dense(base, "cpu", "float32")
     source = source_of(rows, engine, tmp_path)
     before = logits_of(engine, source)
     add_adapter(engine, RECIPE)
@@ -109,7 +110,7 @@ def test_merged_model_equals_base_with_adapter(
     """Forbids a merge that changes the logits by more than 1e-4; rank 64 on width 64, by PEFT's layers and folded."""
     every = tuple(part for part in Component if part not in {Component.NORM, Component.EMBEDDING})
     recipe = with_lora(rank=recipe.lora.rank, dropout=recipe.lora.dropout, components=every)
-    engine = open_base(base, Precision.FLOAT32, "cpu")
+    engine = load_dense(base, "cpu", "float32")
     source = source_of(rows, engine, tmp_path / "features")
     before = logits_of(engine, source)
     parameters = add_adapter(engine, recipe)
@@ -118,7 +119,7 @@ def test_merged_model_equals_base_with_adapter(
     merged = tmp_path / "merged"
     merged.mkdir()
     write_merged(base, {name: value.detach() for name, value in parameters.items()}, 16 / 64, merged)
-    after = logits_of(open_base(open_checkpoint(merged), Precision.FLOAT32, "cpu"), source)
+    after = logits_of(load_dense(open_checkpoint(merged), "cpu", "float32"), source)
     assert torch.allclose(adapted, after, atol=1e-4)
     assert not torch.allclose(before, after, atol=1e-1)
 
@@ -127,7 +128,7 @@ def test_folded_layers_give_the_gradients_of_peft(base: Checkpoint, rows: tuple[
     """Forbids that the short cut for narrow layers trains anything else than PEFT's own layers."""
     gradients = []
     for dropout in (0.0, 1e-30):  # a dropout that drops nothing keeps PEFT's form
-        engine = open_base(base, Precision.FLOAT32, "cpu")
+        engine = load_dense(base, "cpu", "float32")
         source = source_of(rows, engine, tmp_path)
         parameters = add_adapter(engine, with_lora(dropout=dropout))
         scramble(parameters)
@@ -149,7 +150,7 @@ def test_folded_layers_give_the_gradients_of_peft(base: Checkpoint, rows: tuple[
 )
 def test_components_choose_the_layers(base: Checkpoint, components: tuple[Component, ...], layers: int) -> None:
     """Forbids an adapter elsewhere than the recipe says; counted by hand for two layers in tower and language model."""
-    engine = open_base(base, Precision.FLOAT32, "cpu")
+    engine = load_dense(base, "cpu", "float32")
     parameters = add_adapter(engine, with_lora(components=components))
     assert len(parameters) == 2 * layers
     assert sum(value.requires_grad for value in engine.model.parameters()) == 2 * layers
@@ -157,7 +158,7 @@ def test_components_choose_the_layers(base: Checkpoint, components: tuple[Compon
 
 def test_loss_is_that_of_transformers(base: Checkpoint, rows: tuple[Row, ...], tmp_path: Path) -> None:
     """Forbids that prompt or padding count, or that the end token does not: transformers' own loss over labels."""
-    engine = open_base(base, Precision.FLOAT32, "cpu")
+    engine = load_dense(base, "cpu", "float32")
     examples = source_of(rows, engine, tmp_path).examples([0, 2, 5])
     batch = right_padded(engine, examples)
     labels = torch.full_like(batch.input_ids, -100)
@@ -172,7 +173,7 @@ def test_loss_is_that_of_transformers(base: Checkpoint, rows: tuple[Row, ...], t
 
 def run(base: Checkpoint, rows: tuple[Row, ...], recipe: FinetuneRecipe, folder: Path) -> list[float]:
     """Train and return the losses."""
-    engine = open_base(base, recipe.training.precision, "cpu")
+    engine = load_dense(base, "cpu", recipe.training.precision)
     source = source_of(rows, engine, folder / "features", recipe)
     folder.mkdir(exist_ok=True)
     session = Session(engine, add_adapter(engine, recipe), source, recipe.training, RunFolder(folder))

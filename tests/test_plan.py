@@ -153,4 +153,4 @@ def test_a_plan_that_does_not_read_is_refused(value: Any) -> None:
 def test_a_newer_plan_is_refused() -> None:
     """Forbids reading a plan whose meaning may have changed."""
     with pytest.raises(NewerFormatError):
-        plan_from_json({"format_version": 2, "system": "s", "tensors": [ROW]})
+        plan_from_json({"format_version": 3, "system": "s", "tensors": [ROW]})

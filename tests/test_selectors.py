@@ -3,8 +3,26 @@
 import pytest
 
 from harness.architecture import specs_of_config
+from harness.calibrate import Sensitivity, least_sensitive
+from harness.choices import Choices
+from harness.codecs import Hqq
+from harness.errors import UserError
 from harness.manifests import root
-from harness.selectors import ATTENTION, EMBEDDING, HEAD, LINEAR, MLP, Selector, layers, named
+from harness.recipe import Recipe, rule
+from harness.selectors import (
+    ATTENTION,
+    EMBEDDING,
+    HEAD,
+    LINEAR,
+    MLP,
+    Selector,
+    at_random,
+    first,
+    last,
+    layers,
+    middle,
+    named,
+)
 from harness.tensor import Component, TensorSpec
 
 SEVEN_B = specs_of_config(root() / "models" / "qwen2-audio-7b.json")
@@ -71,3 +89,41 @@ def test_a_selector_says_what_it_selects() -> None:
     """Forbids an error that cannot name the rule."""
     assert str(MLP & ~layers(0, 1)) == "(mlp & ~layers(0, 1))"
     assert str(HEAD | named("x")) == "(head | named(x))"
+
+
+@pytest.mark.parametrize(
+    ("selector", "chosen"),
+    [
+        (first(4), {0, 1, 2, 3}),
+        (last(4), {28, 29, 30, 31}),
+        (middle(4), {14, 15, 16, 17}),
+        (middle(3), {14, 15, 16}),
+    ],
+    ids=str,
+)
+def test_places_in_the_stack(selector: Selector, chosen: set[int]) -> None:
+    """Forbids other layers than the first, last and middle ones of 32 (14.5 and 15.5 lie beside the middle)."""
+    matches = (MLP & selector).settle(Choices(SEVEN_B))
+    assert {spec.layer for spec in SEVEN_B if matches(spec)} == chosen
+    assert sum(map(matches, SEVEN_B)) == 3 * len(chosen)
+
+
+def test_a_draw_is_fixed_by_its_seed() -> None:
+    """Forbids a random system that is another one at every build, or fewer layers than asked for."""
+    draws = [{s.layer for s in SEVEN_B if at_random(4, seed).settle(Choices(SEVEN_B))(s)} for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+    assert {len(draw) for draw in draws} == {4}
+
+
+def test_more_layers_than_there_are_is_refused() -> None:
+    """Forbids a system that silently takes all layers of a shallow model."""
+    with pytest.raises(UserError, match="more decoder layers than the model's 32"):
+        first(33).settle(Choices(SEVEN_B))
+
+
+def test_what_a_selector_needs_survives_its_combination() -> None:
+    """Forbids that a measurement is forgotten in `&`, `|` or `~`, and so asked for only in the middle of a build."""
+    request = Sensitivity("hqq4", Hqq(3))
+    chosen = least_sensitive(2, request)
+    assert (MLP & ~(HEAD | chosen)).needs == (request,)
+    assert Recipe(rule(MLP & chosen, Hqq(3)), rule(LINEAR & chosen, Hqq(4))).needs == (request,)

@@ -5,19 +5,23 @@ import sys
 import click
 
 from harness.assemble import build_system, find_artifact
-from harness.cli.options import Options, common
+from harness.cli.options import Options, common, device_option
 from harness.registry import get_system
 from harness.size import measure, render, verdict
 
 
 @click.command("build")
 @click.argument("systems", nargs=-1, required=True)
+@device_option
 @common
-def build_command(options: Options, systems: tuple[str, ...]) -> None:
-    """Build SYSTEMS from the task's checkpoints; one that was interrupted goes on where it stopped."""
+def build_command(options: Options, systems: tuple[str, ...], device: str) -> None:
+    """Build SYSTEMS from the task's checkpoints; one that was interrupted goes on where it stopped.
+
+    Measurements that a system's choices rest on are made first, on the device; coding runs on the CPU.
+    """
     entries = [get_system(name) for name in systems]
     for entry in entries:
-        artifact = build_system(options.task, entry, options.workdir)
+        artifact = build_system(options.task, entry, options.workdir, device)
         report = measure(artifact)
         options.emit(
             {"system": entry.name, "artifact": artifact.id, "path": str(artifact.path), "bytes": report.total},

@@ -19,14 +19,15 @@ from harness.score.base import Score
 @click.option("--stage", "stages", multiple=True, type=click.Choice([s.value for s in Stage]), help="Only this stage.")
 @click.option("--system", "names", multiple=True, help="Only this system; may be repeated.")
 @click.option("--submission", default=None, help="Submission manifest to pack [default: the task's name].")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Systems that translate at a time.")
 @device_option
 @common
 def run_command(
-    options: Options, stages: tuple[str, ...], names: tuple[str, ...], submission: str | None, device: str
+    options: Options, stages: tuple[str, ...], names: tuple[str, ...], submission: str | None, jobs: int, device: str
 ) -> None:
     """Build every system, evaluate, rank and pack. What is done already is kept; a killed run goes on."""
     systems = tuple(get_system(name) for name in names) or all_systems()
-    job = Job(options.task, systems, options.workdir, device)
+    job = Job(options.task, systems, options.workdir, device, jobs)
     steps: dict[Stage, Callable[[], tuple[Failure, ...]]] = {
         Stage.BUILD: lambda: _build(options, job),
         Stage.EVALUATE: lambda: _evaluate(options, job),

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from harness.cli.options import Options, common, json_option
+from harness.errors import UserError
 from harness.files import canonical_json
 from harness.plan import Plan, resolve
+from harness.recipe import Recipe
 from harness.registry import System, all_systems, get_system
-from harness.tensor import TensorSpec
 
 
 @click.command("list")
@@ -36,16 +37,23 @@ def _describe(entry: System) -> dict[str, str]:
 def plan_command(options: Options, system: str, shapes: Path | None) -> None:
     """Show which codec SYSTEM gives to each tensor, and what the tensors will weigh."""
     entry = get_system(system)
-    plan = resolve(entry.name, entry.recipe(), _tensors(options, entry, shapes))
+    plan = _plan_from_shapes(entry, shapes) if shapes else _plan(options, entry)
     options.emit({**plan.to_json(), "size": plan.size}, _render(plan))
 
 
-def _tensors(options: Options, entry: System, shapes: Path | None) -> tuple[TensorSpec, ...]:
-    from harness.checkpoint import open_checkpoint, specs_of_config
+def _plan(options: Options, entry: System) -> Plan:
+    from harness.assemble import archive_of
 
-    if shapes:
-        return specs_of_config(shapes)
-    return open_checkpoint(options.task.role(entry.role).path, options.workdir.cache).specs
+    return archive_of(options.task, entry, options.workdir).plan(entry)
+
+
+def _plan_from_shapes(entry: System, shapes: Path) -> Plan:
+    from harness.architecture import specs_of_config
+
+    recipe = entry.recipe()
+    if not isinstance(recipe, Recipe):
+        raise UserError(f"{entry.name} depends on what its artifacts weigh: plan it without --shapes.")
+    return resolve(entry.name, recipe, specs_of_config(shapes))
 
 
 def _render(plan: Plan) -> str:

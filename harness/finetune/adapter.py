@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.architecture import canonical_name
-from harness.checkpoint import Checkpoint
-from harness.engine import Engine, checked
+from harness.engine import Engine
 from harness.errors import MissingExtraError, UserError
 from harness.finetune.recipe import FinetuneRecipe, Lora, Precision
 
@@ -29,23 +28,6 @@ def require_peft() -> None:
         import peft  # noqa: F401 - only whether it is there
     except ImportError as error:
         raise MissingExtraError("Fine-tuning", "peft", "finetune") from error
-
-
-def open_base(checkpoint: Checkpoint, precision: Precision, device: str) -> Engine:
-    """Load a checkpoint to be trained, all of it frozen.
-
-    Raises:
-        UserError: the feature extractor does not belong to the weights.
-    """
-    import torch
-    from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
-
-    model = Qwen2AudioForConditionalGeneration.from_pretrained(
-        checkpoint.path, dtype=getattr(torch, precision), local_files_only=True, use_safetensors=True
-    )
-    processor = AutoProcessor.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
-    model.requires_grad_(requires_grad=False)
-    return checked(Engine(model.to(device), processor, device))
 
 
 def add_adapter(engine: Engine, recipe: FinetuneRecipe) -> dict[str, "Parameter"]:

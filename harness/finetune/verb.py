@@ -169,12 +169,13 @@ def _adapt(
     request: FinetuneRequest, checkpoint: Checkpoint, rows: Sequence[Row], provenance: Training, workdir: WorkDir
 ) -> dict[str, "Tensor"]:
     """Train, and return the adapter's parameters by name."""
-    from harness.finetune.adapter import add_adapter, open_base
+    from harness.finetune.adapter import add_adapter
     from harness.finetune.batches import open_source
     from harness.finetune.features import FeatureStore
     from harness.finetune.loop import Session, train
+    from harness.load import load_dense
 
-    engine = open_base(checkpoint, request.recipe.training.precision, request.device)
+    engine = load_dense(checkpoint, request.device, request.recipe.training.precision)
     features = FeatureStore(workdir.cache / "features", engine.processor.feature_extractor)
     source = open_source(rows, features, request.recipe, engine)
     parameters = add_adapter(engine, request.recipe)

@@ -20,7 +20,7 @@ limit = {{ bytes = {limit} }}
 directions.en-de = {{ source = "en", target = "de", target_name = "German" }}
 directions.en-zh = {{ source = "en", target = "zh", target_name = "Chinese" }}
 prompts.base = {{ text = "<|audio_bos|><|AUDIO|><|audio_eos|>To {{target_lang}}: " }}
-development_sets = {{}}
+development_sets = {{ en-de = ["{test_set}"], en-zh = ["{test_set}"] }}
 test_sets = {{ en-de = ["{test_set}"], en-zh = ["{test_set}"] }}
 
 [roles.finetuned]

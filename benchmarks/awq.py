@@ -1,0 +1,86 @@
+"""What AWQ calibration gains: reconstruction error per decoder layer on held-out sentences, with and without it.
+
+    python benchmarks/awq.py [--task demo] [--workdir work] [--device cpu]
+
+Held out are the task's test sets, which calibration never reads. The errors and the sizes of both artifacts go to
+stdout and to benchmarks/results/awq.json.
+"""
+
+import argparse
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from harness.assemble import laboratory_of
+from harness.calibrate.development import read_sentences
+from harness.calibrate.laboratory import Laboratory
+from harness.calibrate.reconstruction import LayerError, reconstruction_errors
+from harness.calibrate.sensitivity import by_length
+from harness.engine import lazily
+from harness.files import write_json
+from harness.load import load_dense
+from harness.registry import get_system
+from harness.size import measure
+from harness.task import load_task
+from harness.workdir import open_workdir
+
+RESULT = Path(__file__).parent / "results" / "awq.json"
+WITHOUT, WITH = "hqq-contrastive", "hqq-primary"
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Errors of both systems by layer, the mean ratio, and both sizes in bytes."""
+
+    task: str
+    held_out: tuple[str, ...]
+    sentences: int
+    without: tuple[LayerError, ...]
+    calibrated: tuple[LayerError, ...]
+    mean_ratio: float
+    bytes_without: int
+    bytes_calibrated: int
+    more_bytes_percent: float
+    versions: dict[str, str]
+
+
+def main() -> None:
+    """Compare both systems."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="demo")
+    parser.add_argument("--workdir", default=None)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    laboratory = laboratory_of(load_task(options.task), get_system(WITH), open_workdir(options.workdir), options.device)
+    plain, calibrated = (laboratory.artifact(name) for name in (WITHOUT, WITH))
+    dense = load_dense(laboratory.checkpoint, options.device)
+    held_out = msgspec.structs.replace(laboratory.task, development_sets=laboratory.task.test_sets)
+    reader = Laboratory(held_out, laboratory.role_name, laboratory.checkpoint, laboratory.workdir, options.device)
+    examples = [sentence.example for sentence in read_sentences(reader, dense)]
+    batches = [[examples[i] for i in batch] for batch in by_length(examples, laboratory.role.decoding.batch_size)]
+    errors = [
+        reconstruction_errors(dense, lazily(artifact, options.device)(), batches) for artifact in (plain, calibrated)
+    ]
+    weights = [measure(artifact).total for artifact in (plain, calibrated)]
+    ratios = [b.relative / a.relative for a, b in zip(*errors, strict=True)]
+    result = Result(
+        task=laboratory.task.name,
+        held_out=tuple(sorted({name for names in held_out.development_sets.values() for name in names})),
+        sentences=len(examples),
+        without=errors[0],
+        calibrated=errors[1],
+        mean_ratio=sum(ratios) / len(ratios),
+        bytes_without=weights[0],
+        bytes_calibrated=weights[1],
+        more_bytes_percent=100 * (weights[1] / weights[0] - 1),
+        versions={name: metadata.version(name) for name in ("torch", "transformers", "hqq", "autoawq")},
+    )
+    write_json(RESULT, result)
+    print(f"{'layer':>5} {'without':>10} {'AWQ':>10} {'ratio':>7}")
+    for one, other, ratio in zip(*errors, ratios, strict=True):
+        print(f"{one.layer:>5} {one.relative:>10.5f} {other.relative:>10.5f} {ratio:>7.3f}")
+    print(f"mean ratio {result.mean_ratio:.3f}; {result.more_bytes_percent:+.3f} % bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What cached prefixes gain: a sensitivity sweep beside one that runs the whole model again for every layer.
+
+    python benchmarks/sensitivity.py [--task demo] [--workdir work] [--device cpu]
+
+Both sweeps use the same model, sentences and batches in one run, in turn. The ratio and the largest difference of the
+losses go to stdout and to benchmarks/results/sensitivity.json.
+"""
+
+import argparse
+import time
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from harness.assemble import laboratory_of
+from harness.calibrate.cross_entropy import sentence_nats
+from harness.calibrate.development import read_sentences
+from harness.calibrate.sensitivity import Granularity, Sensitivity, Sweep, by_length
+from harness.codecs import Hqq
+from harness.engine import lazily
+from harness.files import write_json
+from harness.registry import get_system
+from harness.task import load_task
+from harness.workdir import open_workdir
+
+RESULT = Path(__file__).parent / "results" / "sensitivity.json"
+PARENT, TRIAL = "hqq4-emb2-g128", Hqq(3, group_size=128)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Seconds of both sweeps, how many times faster the cached one is, and the largest difference of two losses."""
+
+    task: str
+    device: str
+    layers: int
+    sentences: int
+    seconds_whole: float
+    seconds_cached: float
+    ratio: float
+    largest_difference_nats_per_token: float
+    versions: dict[str, str]
+
+
+def main() -> None:
+    """Run both sweeps."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="demo")
+    parser.add_argument("--workdir", default=None)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    task = load_task(options.task)
+    laboratory = laboratory_of(task, get_system(PARENT), open_workdir(options.workdir), options.device)
+    engine = lazily(laboratory.artifact(PARENT), options.device)()
+    examples = [sentence.example for sentence in read_sentences(laboratory, engine)]
+    batches = [[examples[i] for i in batch] for batch in by_length(examples, laboratory.role.decoding.batch_size)]
+    sweep = Sweep(laboratory.checkpoint, engine, batches)
+    units = Sensitivity(PARENT, TRIAL, granularity=Granularity.LAYER).units(laboratory)
+    begin = time.perf_counter()
+    _, cached = sweep.run(units, TRIAL)
+    middle = time.perf_counter()
+    whole = []
+    for unit in units:
+        with sweep.swapped(unit, TRIAL):
+            whole.append([nats for batch in batches for nats in sentence_nats(engine, batch)])
+    end = time.perf_counter()
+    tokens = sum(len(example.target) for example in examples)
+    result = Result(
+        task=task.name,
+        device=options.device,
+        layers=len(units),
+        sentences=len(examples),
+        seconds_whole=end - middle,
+        seconds_cached=middle - begin,
+        ratio=(end - middle) / (middle - begin),
+        largest_difference_nats_per_token=max(
+            abs(sum(ours) - sum(theirs)) / tokens for (_, ours), theirs in zip(cached, whole, strict=True)
+        ),
+        versions={name: metadata.version(name) for name in ("torch", "transformers", "hqq")},
+    )
+    write_json(RESULT, result)
+    print(msgspec.json.format(msgspec.json.encode(result)).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""`harness sensitivity`: which layers can be stored more coarsely."""
+
+import click
+
+from harness.assemble import laboratory_of
+from harness.calibrate.sensitivity import Granularity, Sensitivity, SensitivityTable
+from harness.cli.options import Options, common, device_option
+from harness.codecs.hqq import Hqq
+from harness.files import write_bytes
+from harness.progress import say
+from harness.registry import get_system
+
+
+@click.command("sensitivity")
+@click.option("--parent", default="hqq4-emb2-g128", show_default=True, help="System that the sweep starts from.")
+@click.option("--bits", default=3, show_default=True, help="Bits of the trial codec (HQQ).")
+@click.option("--group-size", default=128, show_default=True, help="Group size of the trial codec.")
+@click.option("--by", type=click.Choice([each.value for each in Granularity]), default="layer", show_default=True)
+@device_option
+@common
+def sensitivity_command(options: Options, parent: str, bits: int, group_size: int, by: str, device: str) -> None:
+    """Swap one MLP of a system at a time to a coarser codec, and rank by the change of the development loss."""
+    laboratory = laboratory_of(options.task, get_system(parent), options.workdir, device)
+    request = Sensitivity(parent, Hqq(bits, group_size), granularity=Granularity(by))
+    table = request.measure(laboratory)
+    picture = options.workdir.measurements / f"{table.key}.png"
+    if not picture.is_file():
+        from harness.calibrate.sensitivity_plot import render_png
+
+        write_bytes(picture, render_png(table))
+    say(f"wrote {picture}")
+    options.emit({"table": table, "summary": table.summary}, _render(table))
+
+
+def _render(table: SensitivityTable) -> str:
+    """Return the ranking as text; a tie with the next row is marked with `~`."""
+    lines = [
+        f"{table.parent}: {table.baseline_loss:.4f} nats per token on {', '.join(table.datasets)}",
+        f"each unit swapped to {table.trial}:",
+        f"{'rank':>4}  {'deviation':>10} {'std. error':>10} {'loss':>8}    unit",
+    ]
+    for rank, row in enumerate(table.summary, start=1):
+        tie = "~" if row.tied_with_next else " "
+        lines.append(
+            f"{rank:>4}  {row.deviation:>+10.5f} {row.standard_error:>10.5f} {row.loss:>8.4f}  {tie} {row.unit}"
+        )
+    return "\n".join([*lines, "~: no more than one standard error from the next unit: their order is not certain."])

@@ -1,0 +1,138 @@
+"""harness.calibrate.awq: against autoawq's own search, and on data that the search did not see."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.calibrate import Awq, Prompts
+from harness.calibrate.awq import choose, require_awq
+from harness.calibrate.development import Sentence, read_sentences
+from harness.calibrate.laboratory import Laboratory
+from harness.codecs import Codec, Hqq, Parts, Raw
+from harness.errors import MissingExtraError, UserError
+from harness.features import Features
+from harness.load import load_dense
+from harness.plan import resolve
+from harness.prompting import Example
+from harness.recipe import Recipe, rule
+from harness.selectors import LINEAR
+from harness.tensor import TensorSpec
+from tests.helpers.laboratories import tiny_laboratory
+
+pytestmark = pytest.mark.skipif(find_spec("awq") is None, reason="autoawq is an extra")
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    torch.set_num_threads(1)
+    return tiny_laboratory(tmp_path_factory.mktemp("awq"))
+
+
+def sentences(count: int) -> tuple[Sentence, ...]:
+    """Sentences of two directions without audio; their prompt tells which is which."""
+    heard = Features(torch.zeros(1, 1), 1)
+    return tuple(
+        Sentence(pair, Example(heard, (number, which), (7,)))
+        for which, pair in enumerate(("en-de", "en-zh"))
+        for number in range(count)
+    )
+
+
+def test_source_prompts_read_every_segment_once_without_its_translation() -> None:
+    """Forbids targets in source-only calibration, and a direction that is never asked for."""
+    chosen = choose(sentences(4), Prompts.SOURCE, 1.0)
+    assert [sentence.example.prompt for sentence in chosen] == [(0, 0), (1, 1), (2, 0), (3, 1)]
+    assert {sentence.example.target for sentence in chosen} == {()}
+
+
+@pytest.mark.parametrize(("share", "count"), [(128 / 468, 82), (256 / 468, 164), (1.0, 300), (1e-9, 1)])
+def test_shares_of_the_published_set_carry_over(share: float, count: int) -> None:
+    """Forbids other shares than 27 %, 55 % and 100 % of a development set of 300, all spread evenly."""
+    chosen = choose(sentences(300), Prompts.CHINESE, share)
+    assert len(chosen) == count
+    assert {sentence.direction for sentence in chosen} == {"en-zh"}
+    numbers = [sentence.example.prompt[0] for sentence in chosen]
+    assert numbers == sorted(set(numbers))
+
+
+def test_pairs_in_a_missing_direction_are_refused() -> None:
+    """Forbids calibration on data that the task does not have."""
+    german = tuple(sentence for sentence in sentences(2) if sentence.direction == "en-de")
+    with pytest.raises(UserError, match="en-zh"):
+        choose(german, Prompts.CHINESE, 1.0)
+
+
+def test_the_search_is_autoawqs_own(laboratory: Laboratory) -> None:
+    """Forbids a search that departs from autoawq: scales of an MLP against its untouched method on the same tokens."""
+    from harness.calibrate.awq_quantizer import AwqQuantizer, Batch, Codecs, ScaleSearch
+    from harness.calibrate.prefix import decoder_of
+
+    layer = decoder_of(load_dense(laboratory.checkpoint).model).layers[0]
+    tokens = torch.randn(1, 50, 64, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 5, 64)
+    original = object.__new__(AwqQuantizer)
+    original.w_bit, original.group_size, original.zero_point = 4, 64, True
+    original.duo_scaling, original.max_chunk_memory = True, 1 << 30
+    original.n_parallel_calib_samples = None
+    readers = [layer.mlp.gate_proj, layer.mlp.up_proj]
+    _, _, wanted = original._search_best_scale(layer, layer.post_attention_layernorm, readers, tokens, layer.mlp, {})
+
+    class _Theirs(Codec, frozen=True, tag="theirs"):
+        """autoawq's own rounding as a codec."""
+
+        group_size: int = 64
+
+        def encode(self, tensor: torch.Tensor) -> Parts:
+            return {"": original.pseudo_quantize_tensor(tensor)[0]}
+
+        def decode(self, parts: Parts, spec: TensorSpec) -> torch.Tensor:  # noqa: ARG002
+            return parts[""]
+
+    names = {id(reader): name for name, reader in zip(("gate", "up"), readers, strict=True)}
+    codecs = Codecs({"gate": _Theirs(), "up": _Theirs()}, names)
+    ours = ScaleSearch(layer, [Batch(tokens, torch.ones(1, 50, dtype=torch.bool), {})], codecs)
+    _, _, found = ours._search_best_scale(layer, layer.post_attention_layernorm, readers, tokens[0], layer.mlp, {})
+    assert torch.allclose(found, wanted, rtol=1e-5)
+
+
+def test_scales_lower_the_error_and_end_in_the_plan(laboratory: Laboratory) -> None:
+    """Forbids scales that are worse than none where they were searched, and a plan that does not name them."""
+    recipe = Recipe(rule(LINEAR, Hqq(bits=3)), transforms=[Awq(Prompts.SOURCE)])
+    found = []
+
+    def answer(request: object) -> object:
+        found.append(laboratory.answer(request))  # type: ignore[arg-type]
+        return found[-1]
+
+    plan = resolve("awq", recipe, laboratory.checkpoint.specs, answer)
+    errors = found[0].errors
+    assert len(errors) == 2 * 4
+    assert sum(error.scaled for error in errors) < sum(error.plain for error in errors)
+    assert plan.datasets == ("tiny-set",)
+    assert (laboratory.workdir.measurements / f"{found[0].key}.safetensors").is_file()
+
+
+def test_padding_plays_no_part(laboratory: Laboratory) -> None:
+    """Forbids scales that depend on how sentences were put into batches."""
+    from harness.calibrate.awq_search import search
+
+    engine = load_dense(laboratory.checkpoint)
+    chosen = choose(read_sentences(laboratory, engine), Prompts.GERMAN, 1.0)
+    codecs = {spec.name: Raw("float16") for spec in laboratory.checkpoint.specs if spec.is_linear}
+    one, all_ = (list(search(load_dense(laboratory.checkpoint), chosen, codecs, size)) for size in (1, 3))
+    for single, together in zip(one, all_, strict=True):
+        assert torch.allclose(single.scales, together.scales, rtol=1e-3)
+
+
+def test_a_missing_autoawq_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids a traceback where the extra is not installed."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MissingExtraError, match=r"stcompress\[awq\]"):
+        require_awq()
+
+
+def test_the_work_directory_alone_is_written(laboratory: Laboratory, tmp_path: Path) -> None:
+    """Forbids scales outside the work directory."""
+    assert not list(tmp_path.iterdir())
+    assert list(laboratory.workdir.measurements.glob("*.safetensors"))
