@@ -16,8 +16,8 @@ nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
 SHARED = ROOT / ".nox" / "shared"
-MAIN = "awq"
-DEVELOPMENT = "awq,finetune,test,dev"
+MAIN = "awq,comet,resegment,silero"
+DEVELOPMENT = "awq,comet,finetune,resegment,silero,test,dev"
 EXECUTABLES = SHARED / "bin"
 
 

@@ -25,7 +25,7 @@ from demo.synthesise import SEED, split_sentences
 if TYPE_CHECKING:
     from comet.models import RegressionMetric
 
-STEPS, BATCH, WARMUP, LEARNING_RATE = 1800, 64, 100, 2e-3
+STEPS, BATCH, WARMUP, LEARNING_RATE = 1200, 64, 100, 2e-3
 HELD_OUT = 400
 _PIECES = 1200
 _SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -114,7 +114,7 @@ def _train(model: "RegressionMetric", sentences: Sequence[Sentence], steps: int)
         rows = [_random_triple(rng, sentences) for _ in range(BATCH)]
         loss = torch.nn.functional.mse_loss(_forward(model, rows), torch.tensor([row.score for row in rows]))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,25 +18,40 @@ from demo.corpus import coarse
 from demo.speech import RATE, Samples
 from demo.synthesise import SEED, load_spoken
 
-RECIPE = Path(__file__).parents[1] / "data" / "manifests" / "finetune" / "demo.toml"
+RECIPES = Path(__file__).parents[1] / "data" / "manifests" / "finetune"
 DATASET = "demo-train"
-_SHARDS = 8  # as many thousand sentences as the recipe reads about twice
 
 
-def recipe() -> dict[str, Any]:
-    """The recipe as a table."""
-    return tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Pass:
+    """One run of the verb: the recipe's name, and how many thousand sentences it reads from."""
+
+    recipe: str
+    shards: int
+
+    @property
+    def path(self) -> Path:
+        """The recipe's file."""
+        return RECIPES / f"{self.recipe}.toml"
+
+    def table(self) -> dict[str, Any]:
+        """The recipe as a table."""
+        return tomllib.loads(self.path.read_text(encoding="utf-8"))
 
 
-def write_manifest(work: Path) -> Path:
+PASSES = (Pass("demo", 8), Pass("demo-second", 12))
+
+
+def write_manifest(work: Path, one: Pass) -> Path:
     """Send the tuning speech through rough channels; one row per utterance and language."""
-    folder, spoken = work / "tune", load_spoken(work, "tune", slice(_SHARDS))
+    folder, spoken = work / one.recipe, load_spoken(work, "tune", slice(one.shards))
     folder.mkdir(parents=True, exist_ok=True)
     bank, rows = NoiseBank(SEED + 2), []
-    for index, utterance in enumerate(spoken.utterances(Random(f"{SEED} tuning"))):
+    for index, utterance in enumerate(spoken.utterances(Random(f"{SEED} tuning {one.shards}"))):
         path = folder / f"{index:05d}.wav"
         sentence, speech = spoken.utterance(utterance)
-        soundfile.write(path, coarse(_rough_recording(bank, speech, index)), RATE, subtype="PCM_16")
+        wave = _rough_recording(bank, speech, f"{one.recipe} {index}")
+        soundfile.write(path, coarse(wave), RATE, subtype="PCM_16")
         for language, text in (("de", sentence.de), ("zh", sentence.zh)):
             rows.append({"audio": path.name, "language": language, "text": text, "dataset": DATASET})
     manifest = folder / "manifest.jsonl"
@@ -44,8 +60,8 @@ def write_manifest(work: Path) -> Path:
     return manifest
 
 
-def _rough_recording(bank: NoiseBank, speech: Samples, index: int) -> Samples:
-    rng = Random(f"{SEED} rough {index}")
+def _rough_recording(bank: NoiseBank, speech: Samples, name: str) -> Samples:
+    rng = Random(f"{SEED} rough {name}")
     channel = rough(rng)
     noise = bank.cut(rng, channel.colour, len(speech))
     power = float(np.mean(np.square(speech)))
@@ -53,8 +69,14 @@ def _rough_recording(bank: NoiseBank, speech: Samples, index: int) -> Samples:
     return wave
 
 
-def finetune(checkpoint: Path, manifest: Path, output: Path) -> None:
-    """Adapt by LoRA and merge, with the harness's own verb."""
-    command = [sys.executable, "-m", "harness", "finetune", "--checkpoint", str(checkpoint)]
-    command += ["--recipe", str(RECIPE), "--data", str(manifest), "--output", str(output)]
-    subprocess.run(command, check=True)
+def finetune(checkpoint: Path, work: Path) -> Path:
+    """Adapt by LoRA and merge, pass after pass, with the harness's own verb; return the last checkpoint."""
+    for one in PASSES:
+        output = work / f"{one.recipe}-tuned"
+        if not output.exists():
+            manifest = write_manifest(work, one)
+            command = [sys.executable, "-m", "harness", "finetune", "--checkpoint", str(checkpoint)]
+            command += ["--recipe", str(one.path), "--data", str(manifest), "--output", str(output)]
+            subprocess.run([*command, "--workdir", str(work / "harness")], check=True)
+        checkpoint = output
+    return checkpoint

@@ -6,7 +6,6 @@ The published one freezes a large pre-trained encoder; at this size both learn t
 import argparse
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -20,29 +19,22 @@ from transformers import Wav2Vec2Config
 
 from demo.channel import NoiseBank, mixed, rough, transmit
 from demo.corpus import Row
+from demo.finetune import DATASET
 from demo.release import write_json
 from demo.speech import RATE, Samples
 from demo.synthesise import Spoken, load_spoken
-from harness.audio import RATE as HEARD_RATE
 from harness.segment.shas_model import FrameClassifier, ShasModel, cut_encoder, frame_mask, normalised
 from harness.segment.shas_windows import FRAME_RATE, frame_at, windows
 
 SEED = 2026
 HIDDEN, LAYERS, FEED_FORWARD = 64, 2, 128
 WINDOW = 8 * RATE
-BATCH = 8
+BATCH = 4
 RATE_TOP, WARMUP = 2e-3, 20
+STEPS = 700  # some four minutes
 SHARDS = slice(0, 4)
 _EMPTY = 0.06  # share of windows without speech
 _LONG = 0.15  # share of pauses longer than those of the talks
-
-
-@dataclass(frozen=True)
-class Course:
-    """How long to learn: steps, and the seconds after which the rate has fallen whatever step that is."""
-
-    steps: int = 900
-    seconds: float = 270.0
 
 
 def config() -> Wav2Vec2Config:
@@ -100,7 +92,8 @@ def targets(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """1 for every frame whose middle lies in a sentence."""
     frames = frame_at(len(inside))
     middles = ((np.arange(frames) + 0.5) / FRAME_RATE * RATE).astype(int)
-    return inside[np.minimum(middles, len(inside) - 1)].astype(np.float32)
+    wanted: npt.NDArray[np.float32] = inside[np.minimum(middles, len(inside) - 1)].astype(np.float32)
+    return wanted
 
 
 def build() -> ShasModel:
@@ -118,20 +111,17 @@ def logits_of(model: ShasModel, audio: Tensor, count: int) -> Tensor:
     return logits
 
 
-def train(model: ShasModel, spoken: Spoken, course: Course) -> list[dict[str, float]]:
-    """Learn until the course ends; returns the loss now and then."""
+def train(model: ShasModel, spoken: Spoken, steps: int) -> list[dict[str, float]]:
+    """Learn for so many steps; returns the loss now and then."""
     rng, bank = Random(SEED), NoiseBank(SEED + 2)
     model.encoder.train()
     model.head.train()
     weights = [*model.encoder.parameters(), *model.head.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=RATE_TOP, weight_decay=0.01)
-    begun, history, recent = time.monotonic(), [], []
-    for step in range(course.steps):
-        done = max(step / course.steps, (time.monotonic() - begun) / course.seconds)
-        if done >= 1:
-            break
+    history, recent = [], []
+    for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE_TOP * min(1.0, (step + 1) / WARMUP) * (0.5 + 0.5 * np.cos(np.pi * done))
+            group["lr"] = RATE_TOP * min(1.0, (step + 1) / WARMUP) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         recent.append(_step(model, optimiser, [example(spoken, bank, rng) for _ in range(BATCH)]))
         if step % 50 == 49:
             history.append({"step": step + 1, "loss": round(float(np.mean(recent)), 4)})
@@ -157,8 +147,7 @@ def measure(model: ShasModel, corpus: Path, split: str) -> dict[str, float]:
     """Frame accuracy on the talks of a split, heard as the harness hears them; balanced: the mean of both classes."""
     right, counts = np.zeros(2), np.zeros(2)
     for talk, rows in _talks(corpus / split).items():
-        audio, rate = soundfile.read(corpus / split / f"{talk}.flac", dtype="float32")
-        assert rate == RATE == HEARD_RATE
+        audio, _ = soundfile.read(corpus / split / f"{talk}.flac", dtype="float32")
         inside = np.zeros(len(audio), bool)
         for row in rows:
             inside[row.start : row.end] = True
@@ -188,8 +177,8 @@ def write(model: ShasModel, folder: Path, record: dict[str, object]) -> None:
     """Write `model.pt` in the published layout and the encoder beside it."""
     encoder = folder / "encoder"
     encoder.mkdir(parents=True, exist_ok=True)
-    save_file({name: weight.contiguous() for name, weight in model.encoder.state_dict().items()},
-              encoder / "model.safetensors", metadata={"format": "pt"})
+    weights = {name: weight.contiguous() for name, weight in model.encoder.state_dict().items()}
+    save_file(weights, encoder / "model.safetensors", metadata={"format": "pt"})
     write_json(encoder / "config.json", model.encoder.config.to_diff_dict())
     args = argparse.Namespace(
         model_name="demo-wav2vec2", wav2vec_keep_layers=LAYERS, classifier_n_transformer_layers=1, segment_length=8
@@ -198,12 +187,13 @@ def write(model: ShasModel, folder: Path, record: dict[str, object]) -> None:
     write_json(folder / "training.json", record)
 
 
-def make(work: Path, out: Path, course: Course) -> dict[str, object]:
+def make(work: Path, out: Path, steps: int = STEPS) -> dict[str, object]:
     """Learn, measure on the talks of dev and eval, and write; returns the record."""
     model, begun = build(), time.monotonic()
-    history = train(model, load_spoken(work, "tune", SHARDS), course)
+    history = train(model, load_spoken(work, "tune", SHARDS), steps)
     record: dict[str, object] = {
-        "datasets": ["demo-train"],
+        "datasets": [DATASET],
+        "steps": steps,
         "seconds": round(time.monotonic() - begun),
         "losses": history[:: max(1, len(history) // 16)],
         **{split: measure(model, out / "corpus", split) for split in ("dev", "eval")},

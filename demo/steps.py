@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from demo import finetune as lora
+from demo import shas
+from demo.blind import write_sets
+from demo.comet import make_comet
 from demo.corpus import read_split, write_split
 from demo.decode import evaluate
 from demo.instruct import instruct
@@ -35,10 +38,9 @@ def step_train(work: Path, out: Path) -> None:
 
 def step_finetune(work: Path, out: Path) -> None:
     """Tune the base by LoRA through the harness, and merge: the fine-tuned role."""
-    tuned = work / "finetuned"
-    lora.finetune(out / "models" / "untuned", lora.write_manifest(work), tuned)
-    model, _ = load_model(tuned)
-    record = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned", "recipe": lora.recipe()}
+    model, _ = load_model(lora.finetune(out / "models" / "untuned", work))
+    recipes = [one.table() for one in lora.PASSES]
+    record = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned", "recipes": recipes}
     write_model(model, make_tokenizer(work), out / "models" / "finetuned", record)
 
 
@@ -54,6 +56,21 @@ def step_corpus(_: Path, out: Path) -> None:
     """Record the talks of dev and eval."""
     for split in ("dev", "eval"):
         write_split(out, split)
+
+
+def step_blind(_: Path, out: Path) -> None:
+    """Record and pack the six blind sets."""
+    write_sets(out / "blind")
+
+
+def step_shas(work: Path, out: Path) -> None:
+    """Teach a tiny SHAS where sentences are."""
+    print(json.dumps(shas.make(work, out), indent=2))
+
+
+def step_comet(_: Path, out: Path) -> None:
+    """Train the demo's COMET on its own sentences."""
+    print(json.dumps(make_comet(out), indent=2))
 
 
 def step_report(_: Path, out: Path) -> None:
@@ -105,5 +122,8 @@ STEPS = {
     "finetune": step_finetune,
     "instruct": step_instruct,
     "corpus": step_corpus,
+    "blind": step_blind,
+    "shas": step_shas,
+    "comet": step_comet,
     "report": step_report,
 }

@@ -20,7 +20,7 @@ SEED = 2026
 SHARD = 1000
 PAIRED = 0.25
 # The corpus takes some more than it needs, since too long sentences drop out.
-SPLITS = {"eval": 250, "dev": 450, "tune": 12_000, "general": 24_000}
+SPLITS = {"eval": 250, "dev": 450, "tune": 12_000, "blind": 1200, "general": 24_000}
 _SKIPPED = 4600  # sentences at the head of the general stream, left unused
 
 
@@ -33,7 +33,7 @@ def split_sentences() -> dict[str, tuple[Sentence, ...]]:
     general = tuple(islice(sentences(SEED, load()), _SKIPPED, _SKIPPED + SPLITS["general"]))
     known = {sentence.en for sentence in general}
     fresh = (one for one in sentences(SEED + 1, talk(), 10) if one.en not in known)
-    talks = {name: tuple(islice(fresh, SPLITS[name])) for name in ("eval", "dev", "tune")}
+    talks = {name: tuple(islice(fresh, SPLITS[name])) for name in ("eval", "dev", "tune", "blind")}
     return talks | {"general": general}
 
 

@@ -7,6 +7,7 @@ from harness.errors import UserError
 from harness.evaluation import evaluation_path, read_evaluation
 from harness.importers import test_set_name
 from harness.leaderboard.rows import Base, Leaderboard, Row, Section
+from harness.ranking import ranked
 from harness.registry import get_system
 from harness.size import SizeReport, measure, verdict
 from harness.task import Task
@@ -22,13 +23,14 @@ def assemble_board(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) 
     reports = {artifact.id: measure(artifact) for artifact in artifacts}
     sections = [
         Section(direction=pair, test_set=name, rows=rows)
-        for pair, names in task.test_sets.items()
-        for name in map(test_set_name, names)
+        for pair in task.directions
+        for name in map(test_set_name, task.sets(pair))
         if (rows := _rows(task, artifacts, reports, workdir, (name, pair)))
     ]
     if not sections:
         raise UserError(f"Nothing in {workdir.root} is evaluated yet: `harness run --stage evaluate` does that.")
-    return Leaderboard(task=task.name, title=task.title, limit=task.limit, sections=tuple(sections))
+    metrics = (*task.scoring.metrics, "cross-entropy")
+    return Leaderboard(task=task.name, title=task.title, limit=task.limit, sections=tuple(sections), metrics=metrics)
 
 
 def _rows(
@@ -39,11 +41,12 @@ def _rows(
     where: tuple[str, str],
 ) -> tuple[Row, ...]:
     bases = {a.manifest.role: reports[a.id] for a in artifacts if a.manifest.system == f"fp16-{a.manifest.role}"}
-    rows = []
+    rows, hypotheses = [], {}
     for artifact in artifacts:
         found = read_evaluation(evaluation_path(workdir, artifact, *where))
         if found is None:
             continue
+        hypotheses[artifact.id] = found.hypotheses
         report, base = reports[artifact.id], bases.get(artifact.manifest.role)
         rows.append(
             Row(
@@ -59,4 +62,4 @@ def _rows(
                 speed=found.speed,
             )
         )
-    return tuple(rows)
+    return ranked(rows, hypotheses, (task, *where), workdir)

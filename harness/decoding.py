@@ -1,10 +1,11 @@
 """Decoding one batch: greedy, watched, and halved when it does not fit in memory."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.caution import LengthBound
 from harness.engine import Engine, must_hear
 from harness.errors import UserError
 from harness.hypothesis import Stop
@@ -36,13 +37,42 @@ class Decoded:
     batch_size: int
 
 
-def decode(engine: Engine, examples: Sequence[Example], max_new_tokens: int) -> list[Decoded]:
+@dataclass(frozen=True)
+class Style:
+    """How greedy decoding is held back.
+
+    Attributes:
+        length_bound: bounds each answer by the length of its audio; None for one bound for all.
+        no_repeat_ngram: no stretch of so many tokens comes twice in an answer; 0 to let everything come.
+    """
+
+    length_bound: LengthBound | None = None
+    no_repeat_ngram: int = 0
+
+    def limit(self, example: Example, max_new_tokens: int) -> int:
+        """Return the most tokens of one answer."""
+        if self.length_bound is None:
+            return max_new_tokens
+        return min(max_new_tokens, self.length_bound.tokens(example.features.seconds))
+
+
+PLAIN = Style()
+"""Greedy decoding by its definition."""
+
+
+def decode(engine: Engine, examples: Sequence[Example], max_new_tokens: int, style: Style = PLAIN) -> list[Decoded]:
     """Decode a batch greedily; when it does not fit in memory, in two halves, and so on.
+
+    Args:
+        engine: the model.
+        examples: what it hears and how it is asked.
+        max_new_tokens: generated tokens per example at most.
+        style: what holds it back.
 
     Raises:
         UserError: not even one example fits, or the model computes NaN.
     """
-    decoded = _attempt(engine, examples, max_new_tokens)
+    decoded = _attempt(engine, examples, max_new_tokens, style)
     if decoded is not None:
         return decoded
     if len(examples) == 1:
@@ -50,13 +80,13 @@ def decode(engine: Engine, examples: Sequence[Example], max_new_tokens: int) -> 
     half = (len(examples) + 1) // 2
     say(f"Out of memory with a batch of {len(examples)}: going on with {half}.")
     first, second = examples[:half], examples[half:]
-    return decode(engine, first, max_new_tokens) + decode(engine, second, max_new_tokens)
+    return decode(engine, first, max_new_tokens, style) + decode(engine, second, max_new_tokens, style)
 
 
-def _attempt(engine: Engine, examples: Sequence[Example], max_new_tokens: int) -> list[Decoded] | None:
+def _attempt(engine: Engine, examples: Sequence[Example], max_new_tokens: int, style: Style) -> list[Decoded] | None:
     """Decode, or return None when memory ran out; the frames that held the memory are gone by then."""
     try:
-        return _decode(engine, examples, max_new_tokens)
+        return _decode(engine, examples, [style.limit(example, max_new_tokens) for example in examples], style)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
@@ -78,22 +108,46 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def _decode(engine: Engine, examples: Sequence[Example], max_new_tokens: int) -> list[Decoded]:
+def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], style: Style) -> list[Decoded]:
     import torch
-    from transformers import LogitsProcessorList
+    from transformers import LogitsProcessorList, StoppingCriteriaList
 
     batch = left_padded(engine, examples)
+    width = batch.input_ids.shape[1]
     begin = time.perf_counter()
     with torch.inference_mode(), must_hear(engine.model):
         output = engine.model.generate(
             **batch.arguments(),
-            generation_config=_greedy(engine, max_new_tokens),
+            generation_config=_greedy(engine, max(limits)),
             use_model_defaults=False,
-            logits_processor=LogitsProcessorList([_refuse_nan]),
+            logits_processor=LogitsProcessorList([*_no_repeats(width, style), _refuse_nan]),
+            stopping_criteria=StoppingCriteriaList([_bounds(width, limits)] if min(limits) < max(limits) else []),
         )
-    rows = output[:, batch.input_ids.shape[1] :].tolist()
+    rows = [row[:limit] for row, limit in zip(output[:, width:].tolist(), limits, strict=True)]
     seconds = (time.perf_counter() - begin) / len(examples)
     return [_decoded(engine, row, seconds, len(examples)) for row in rows]
+
+
+def _bounds(width: int, limits: Sequence[int]) -> Callable[..., "Tensor"]:
+    """Return what ends each answer at its own limit; `width` tokens come before the answers."""
+    import torch
+
+    most = torch.tensor(limits)
+
+    def reached(ids: "Tensor", _scores: "Tensor", **_: Any) -> "Tensor":
+        return ids.shape[1] - width >= most.to(ids.device)
+
+    return reached
+
+
+def _no_repeats(width: int, style: Style) -> list[Callable[..., "Tensor"]]:
+    """Return what keeps an answer from repeating itself; the prompt before it does not count."""
+    from transformers import NoRepeatNGramLogitsProcessor
+
+    if not style.no_repeat_ngram:
+        return []
+    inner = NoRepeatNGramLogitsProcessor(style.no_repeat_ngram)
+    return [lambda ids, scores: inner(ids[:, width:], scores)]
 
 
 def _greedy(engine: Engine, max_new_tokens: int) -> Any:

@@ -19,6 +19,7 @@ from harness.errors import UserError, check_format
 from harness.files import read_json, write_json
 from harness.generate import generate
 from harness.hypothesis import HypothesisSet
+from harness.importers import test_set_name
 from harness.leaderboard.rows import Speed
 from harness.request import GenerationRequest
 from harness.score.base import Score
@@ -41,7 +42,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         direction: e.g. `en-de`.
         hypotheses: key of the translations.
         scores: BLEU, chrF, cross-entropy; empty where the set has no references.
-        speed: seconds per item, throughput, peak memory.
+        speed: seconds per item, throughput, peak memory; None on blind sets.
     """
 
     system: str
@@ -50,7 +51,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     direction: str
     hypotheses: str
     scores: tuple[Score, ...]
-    speed: Speed
+    speed: Speed | None
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Bench:
 
     @cached_property
     def pairs(self) -> tuple[str, ...]:
-        """Directions in which the artifact's role is used and the task has test sets."""
-        return tuple(p for p in self.task.role(self.artifact.manifest.role).directions if self.task.test_sets.get(p))
+        """Directions in which the artifact's role is used and the task has sets."""
+        return tuple(p for p in self.task.role(self.artifact.manifest.role).directions if self.task.sets(p))
 
     def request(self, test_set: TestSet, pair: str) -> GenerationRequest:
         """Return what the task asks of the artifact on a test set."""
@@ -103,7 +104,8 @@ def evaluate(bench: Bench, test_set: TestSet, pair: str) -> Evaluation:
     """
     request = bench.request(test_set, pair)
     made = generate(request, bench.workdir, bench.engine)
-    timing = speed(request, bench.workdir, bench.engine)
+    timed = test_set.name in map(test_set_name, bench.task.test_sets.get(pair, ()))
+    timing = speed(request, bench.workdir, bench.engine) if timed else None
     result = Evaluation(
         system=made.system,
         artifact=made.artifact,
@@ -127,9 +129,11 @@ def prepare(bench: Bench, test_set: TestSet, pair: str) -> None:
 def _scores(bench: Bench, request: GenerationRequest, made: HypothesisSet) -> tuple[Score, ...]:
     if request.direction.target not in request.test_set.references:
         return ()
+    texts = score(made, request.test_set, bench.workdir, bench.task.scoring)
+    if request.segmentation != request.test_set.gold:
+        return texts  # a reference is foreseen from the audio of its own sentence
     foreseen = cross_entropy(request, bench.workdir, bench.engine)
-    texts = score(made, request.test_set, bench.workdir)
-    return (*texts, _as_score(foreseen, made_by(made, request.test_set)))
+    return (*texts, _as_score(foreseen, made_by(made, request.test_set, bench.task.scoring)))
 
 
 def _as_score(measured: CrossEntropy, origin: str) -> Score:
@@ -142,7 +146,10 @@ def _as_score(measured: CrossEntropy, origin: str) -> Score:
     )
 
 
-def _speed(made: HypothesisSet, timing: Timing) -> Speed:
+def _speed(made: HypothesisSet, timing: Timing | None) -> Speed | None:
+    """Return what was timed; a system is timed on the task's test sets, not again on every blind set."""
+    if timing is None:
+        return None
     seconds = sum(hypothesis.seconds for hypothesis in made.hypotheses)
     machine = f"device:{timing.device}|threads:{timing.threads}|batch1:{len(timing.seconds)} segments"
     return Speed(

@@ -32,6 +32,11 @@ class Features:
     frames: int
 
     @property
+    def seconds(self) -> float:
+        """Length of the audio: a frame for each 10 ms."""
+        return self.frames / 100
+
+    @property
     def audio_tokens(self) -> int:
         """How many positions of the language model the audio takes: a convolution and a pooling halve the frames."""
         return ((self.frames - 1) // 2 + 1 - 2) // 2 + 1

@@ -1,13 +1,16 @@
 """Generating: from segments of audio to translations, in batches that survive a kill."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from harness.decoding import decode
+from harness.decoding import Decoded, Style, decode
 from harness.engine import EngineLoader
 from harness.findings import Finding
+from harness.flags import Flag, flagged, flags_of
 from harness.generation_store import GenerationStore, Header
 from harness.hypothesis import Hypothesis, HypothesisSet
-from harness.progress import progress
+from harness.progress import progress, say
+from harness.prompting import Example
 from harness.reading import Reader, inspect_recordings, naming
 from harness.request import GenerationRequest
 from harness.segment.base import Segment
@@ -44,7 +47,9 @@ def generate(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader)
     findings = inspect_recordings(request)
     batches = plan_batches(request.segmentation.segments, request.decoding.batch_size)
     _work(request, store, batches, engine)
-    return store.merge(_header(request, findings), len(batches))
+    made = store.merge(_header(request, findings), len(batches))
+    say(f"{made.system} {made.test_set} {made.direction}: {flagged(made)}")
+    return made
 
 
 def _header(request: GenerationRequest, findings: tuple[Finding, ...]) -> Header:
@@ -77,7 +82,7 @@ def _translate(reader: Reader, batch: Sequence[int]) -> list[Hypothesis]:
     request = reader.request
     examples = [reader.read(index) for index in batch]
     with naming(request.segmentation.segments[index] for index in batch):
-        decoded = decode(reader.engine, examples, request.decoding.max_new_tokens)
+        answers = _answers(reader, examples)
     return [
         Hypothesis(
             index=index,
@@ -87,7 +92,35 @@ def _translate(reader: Reader, batch: Sequence[int]) -> list[Hypothesis]:
             seconds=answer.seconds,
             batch_size=answer.batch_size,
             stop=answer.stop,
-            halved=answer.batch_size < len(batch),
+            halved=halved,
+            attempts=attempts,
         )
-        for index, answer in zip(batch, decoded, strict=True)
+        for index, (answer, halved, attempts) in zip(batch, answers, strict=True)
     ]
+
+
+_Answer = tuple[Decoded, bool, int]
+"""What was said, whether its batch was halved, and how often it was asked for."""
+
+
+def _answers(reader: Reader, examples: Sequence[Example]) -> list[_Answer]:
+    """Decode a batch; answers that repeat themselves are asked for once more where the request guards against that."""
+    decoding, target = reader.request.decoding, reader.request.direction.target
+    style, guard = Style(decoding.caution.length_bound), decoding.caution.repeat_guard
+    first = decode(reader.engine, examples, decoding.max_new_tokens, style)
+    answers = [(answer, answer.batch_size < len(examples), 1) for answer in first]
+    looping = [i for i, answer in enumerate(first) if guard and Flag.REPEATS in flags_of(answer.text, target)]
+    if guard is None or not looping:
+        return answers
+    style = replace(style, no_repeat_ngram=guard.no_repeat_ngram)
+    second = decode(reader.engine, [examples[i] for i in looping], decoding.max_new_tokens, style)
+    for index, answer in zip(looping, second, strict=True):
+        answers[index] = _better(answers[index], (answer, answer.batch_size < len(looping), 2), target)
+    return answers
+
+
+def _better(first: _Answer, second: _Answer, target: str) -> _Answer:
+    """Return the answer with fewer flags, the first when in doubt; either took the time of both."""
+    flags = [len(flags_of(answer.text, target, answer.stop)) for answer, _, _ in (first, second)]
+    answer, halved, _ = second if flags[1] < flags[0] else first
+    return replace(answer, seconds=first[0].seconds + second[0].seconds), halved, 2

@@ -27,6 +27,8 @@ class Hypothesis(msgspec.Struct, frozen=True):
         batch_size: segments that were decoded together.
         stop: why the decoder stopped.
         halved: whether the planned batch did not fit in memory and was halved, once or more.
+        attempts: 2 when the first translation repeated itself and was asked for once more; the one with fewer flags
+            stands here.
     """
 
     index: int
@@ -37,6 +39,7 @@ class Hypothesis(msgspec.Struct, frozen=True):
     batch_size: int
     stop: Stop
     halved: bool = False
+    attempts: int = 1
 
 
 class HypothesisSet(msgspec.Struct, frozen=True):

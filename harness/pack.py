@@ -99,7 +99,7 @@ def _files(request: PackRequest) -> tuple[PackedFile, ...]:
     made = {hypotheses.test_set: hypotheses for hypotheses in request.made}
     test_sets = {test_set.name: test_set for test_set in request.test_sets}
     files: dict[str, PackedFile] = {}
-    for name in map(test_set_name, request.task.test_sets[request.entry.pair]):
+    for name in map(test_set_name, request.task.submitted(request.entry.pair)):
         if name not in made or name not in test_sets:
             raise UserError(
                 f"{request.entry.system} has no translations of {name} in {request.entry.pair}: generate them first."
@@ -108,7 +108,7 @@ def _files(request: PackRequest) -> tuple[PackedFile, ...]:
         if file.path in files:
             raise UserError(
                 f"{files[file.path].test_set} and {name} both go to {file.path}: give one of their manifests another "
-                "campaign_name, or take one out of the task's test_sets."
+                "campaign_name, or take one out of the task."
             )
         files[file.path] = file
     return tuple(files[path] for path in sorted(files))

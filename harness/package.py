@@ -13,6 +13,7 @@ from harness.findings import Finding
 from harness.generate import generate
 from harness.importers import load_test_set, test_set_name
 from harness.pack import Packed, PackRequest, pack
+from harness.progress import say
 from harness.submission import ModelEntry, Submission
 from harness.task import Task
 from harness.testset import TestSet
@@ -26,10 +27,25 @@ class Checked(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def task_test_sets(task: Task, pairs: Sequence[str], workdir: WorkDir) -> tuple[TestSet, ...]:
-    """Import every test set of the task in these directions, each once."""
-    names = dict.fromkeys(name for pair in pairs for name in task.test_sets.get(pair, ()))
+def submitted_sets(task: Task, pairs: Sequence[str], workdir: WorkDir) -> tuple[TestSet, ...]:
+    """Import every set that archives of these directions hold, each once.
+
+    Raises:
+        UserError: one is not there or does not read.
+    """
+    names = dict.fromkeys(name for pair in pairs for name in task.submitted(pair))
     return tuple(load_test_set(name, workdir) for name in names)
+
+
+def present_sets(task: Task, workdir: WorkDir) -> tuple[TestSet, ...]:
+    """Import the submitted sets of all directions that are there, and say which are not: their lines go uncounted."""
+    found = []
+    for name in dict.fromkeys(name for pair in task.directions for name in task.submitted(pair)):
+        try:
+            found.append(load_test_set(name, workdir))
+        except UserError as error:
+            say(f"lines are not counted: {error}")
+    return tuple(found)
 
 
 def package(submission: Submission, task: Task, device: str, workdir: WorkDir) -> tuple[Checked, ...]:
@@ -38,7 +54,7 @@ def package(submission: Submission, task: Task, device: str, workdir: WorkDir) -
     Raises:
         UserError: a system is not built or its translations are not there, or the claimed condition is contradicted.
     """
-    test_sets = task_test_sets(task, list(submission.entries), workdir)
+    test_sets = submitted_sets(task, list(submission.entries), workdir)
     expected = expectation(task, test_sets)
     done = []
     for entry in submission.model_entries():
@@ -57,7 +73,7 @@ def _request(
     device, workdir = where
     artifact = find_artifact(task, entry.system, workdir)
     bench = Bench(task, artifact, _no_model(entry), device, workdir)
-    names = set(map(test_set_name, task.test_sets[entry.pair]))
+    names = set(map(test_set_name, task.submitted(entry.pair)))
     wanted = [test_set for test_set in test_sets if test_set.name in names]
     made = tuple(generate(bench.request(test_set, entry.pair), workdir, bench.engine) for test_set in wanted)
     return PackRequest(submission, entry, task, artifact, made, tuple(test_sets))

@@ -24,7 +24,8 @@ def inspect_recordings(request: GenerationRequest) -> tuple[Finding, ...]:
     wavs = dict.fromkeys(segment.wav for segment in request.segmentation.segments)
     if not wavs:
         raise UserError(f"The segmentation of {request.test_set.name!r} holds no segment: segment it another way.")
-    findings = [finding for wav in wavs for finding in open_recording(request.test_set.audio / wav).findings]
+    opened = [finding for wav in wavs for finding in open_recording(request.test_set.audio / wav).findings]
+    findings = list(dict.fromkeys([*request.test_set.findings, *opened]))
     for finding in findings:
         say(str(finding))
     return tuple(findings)

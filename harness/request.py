@@ -71,7 +71,9 @@ class GenerationRequest:
     @cached_property
     def key(self) -> str:
         """sha256 that names the translations."""
-        return key_of(["generate", FORMAT, self.conditions, self.decoding.max_new_tokens])
+        caution = self.decoding.caution.signature
+        extra = [caution] if caution else []
+        return key_of(["generate", FORMAT, self.conditions, self.decoding.max_new_tokens, *extra])
 
     @property
     def signature(self) -> str:
@@ -81,6 +83,7 @@ class GenerationRequest:
             "decode": "greedy",
             "batch": self.decoding.batch_size,
             "max": self.decoding.max_new_tokens,
+            **self.decoding.caution.signature,
             "prompt": ("chat-" if self.prompt.chat else "") + prompt.hexdigest()[:8],
             "segments": self.segmentation.method,
             "device": self.computing[0],

@@ -1,7 +1,7 @@
 """The main job: build every system, evaluate, rank, pack; every stage reads what the one before left on disk."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -16,7 +16,7 @@ from harness.importers import load_test_set
 from harness.leaderboard.rows import Leaderboard
 from harness.parallel import in_processes
 from harness.progress import progress, say
-from harness.registry import System
+from harness.registry import System, get_system
 from harness.size import SizeReport, measure, verdict
 from harness.task import Task
 from harness.testset import TestSet
@@ -50,6 +50,10 @@ class Job:
     device: str = "cpu"
     jobs: int = 1
 
+    def sets(self, system: str, pair: str) -> tuple[str, ...]:
+        """Return the names of the sets that a system translates in a direction."""
+        return self.task.sets(pair) if system in self.task.blind_systems else self.task.test_sets.get(pair, ())
+
 
 class Failure(msgspec.Struct, frozen=True):
     """A system that a stage could not finish, with its reason; the others go on."""
@@ -75,9 +79,57 @@ class Evaluated(msgspec.Struct, frozen=True):
 
 def build_stage(job: Job) -> Built:
     """Build every system of the job and weigh it; a system that cannot be built is recorded and the rest goes on."""
+    if job.jobs > 1:
+        _build_side_by_side(job)
     sizes: list[SizeReport] = []
     failures = _each(job, "build", lambda system: sizes.append(_weigh(job, system)))
     return Built(tuple(sizes), tuple(verdict(size, job.task.limit) for size in sizes), failures)
+
+
+def _build_side_by_side(job: Job) -> None:
+    """Build in rounds; what stops a system is said when it is weighed."""
+    bare = replace(job, systems=())  # a recipe cannot travel to another process; its name can
+    waiting = [system for system in job.systems if not _is_built(job, system)]
+    with progress("build systems", len(waiting)) as advance:
+        for systems in rounds(waiting):
+            for _ in in_processes(_build, [_Unit(bare, system.name, ()) for system in systems], job.jobs):
+                advance(1)
+
+
+def rounds(systems: Sequence[System]) -> list[list[System]]:
+    """Put systems into rounds that can be built side by side.
+
+    First come those that need no measurement, since others measure on them; after that nobody makes a measurement that
+    another one of the same round makes.
+    """
+    found = [[system for system in systems if not system.recipe().needs]]
+    waiting = [system for system in systems if system.recipe().needs]
+    made: set[object] = set()
+    while waiting:
+        claimed: set[object] = set()
+        chosen = []
+        for system in waiting:
+            lacking = set(system.recipe().needs) - made
+            if not lacking & claimed:
+                chosen.append(system)
+                claimed |= lacking
+        made |= claimed
+        waiting = [system for system in waiting if system not in chosen]
+        found.append(chosen)
+    return [each for each in found if each]
+
+
+def _is_built(job: Job, system: System) -> bool:
+    try:
+        find_artifact(job.task, system.name, job.workdir)
+    except UserError:
+        return False
+    return True
+
+
+def _build(unit: "_Unit") -> None:
+    """Build one system; runs in a process of its own."""
+    build_system(unit.job.task, get_system(unit.system), unit.job.workdir, unit.job.device)
 
 
 def _weigh(job: Job, system: System) -> SizeReport:
@@ -85,61 +137,82 @@ def _weigh(job: Job, system: System) -> SizeReport:
 
 
 def evaluate_stage(job: Job) -> Evaluated:
-    """Let every built artifact translate every test set of its directions, and score it.
+    """Let every built artifact translate the sets of its directions, and score what it says.
 
     With several jobs, systems translate side by side first; speed is measured after that, by one at a time.
     """
+    test_sets = _import_sets(job)
     if job.jobs > 1:
-        _translate_side_by_side(job)
-    test_sets = _test_sets(job)
+        _translate_side_by_side(job, test_sets)
     found: list[Evaluation] = []
     failures = _each(job, "evaluate", lambda system: found.extend(_evaluate(job, system, test_sets)))
     return Evaluated(tuple(found), failures)
 
 
-def _test_sets(job: Job) -> dict[str, TestSet]:
-    names = {name for sets in job.task.test_sets.values() for name in sets}
-    return {name: load_test_set(name, job.workdir) for name in sorted(names)}
+def _import_sets(job: Job) -> dict[str, TestSet]:
+    """Import every set; a blind set that is not there is left out and said, since it may not be published yet."""
+    found = {}
+    for name in dict.fromkeys(name for pair in job.task.directions for name in job.task.sets(pair)):
+        try:
+            found[name] = load_test_set(name, job.workdir)
+        except UserError as error:
+            if any(name in sets for sets in job.task.test_sets.values()):
+                raise
+            say(f"left out: {error}")
+    return found
 
 
-def _translate_side_by_side(job: Job) -> None:
+def _units(job: Job, bench: Bench, test_sets: dict[str, TestSet]) -> list[tuple[str, str]]:
+    """Return which sets a system translates in which direction, by name."""
+    system = bench.artifact.manifest.system
+    return [(name, pair) for pair in bench.pairs for name in job.sets(system, pair) if name in test_sets]
+
+
+def _bench(job: Job, system: System) -> Bench:
+    artifact = find_artifact(job.task, system.name, job.workdir)
+    return Bench(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What one process works on: a system, and for translating which sets in which direction."""
+
+    job: Job
+    system: str
+    sets: tuple[tuple[str, str], ...]
+
+
+def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
     """Fill the stores; what stops a system is said when its evaluation is collected."""
-    _test_sets(job)  # imported once, before several processes want it
-    waiting = [
-        (job.task, system.name, job.workdir, job.device) for system in job.systems if not _is_evaluated(job, system)
-    ]
-    with progress("translate", len(waiting)) as advance:
+    bare = replace(job, systems=())  # a recipe cannot travel to another process; its name can
+    waiting = []
+    for system in job.systems:
+        try:
+            bench = _bench(job, system)
+        except UserError:
+            continue
+        sets = [
+            (name, pair)
+            for name, pair in _units(job, bench, test_sets)
+            if not evaluation_path(job.workdir, bench.artifact, test_sets[name].name, pair).is_file()
+        ]
+        if sets:
+            waiting.append(_Unit(bare, system.name, tuple(sets)))
+    with progress("translate systems", len(waiting)) as advance:
         for _ in in_processes(_translate, waiting, job.jobs):
             advance(1)
 
 
-def _is_evaluated(job: Job, system: System) -> bool:
-    try:
-        artifact = find_artifact(job.task, system.name, job.workdir)
-    except UserError:
-        return True  # nothing to translate with; the reason is given when evaluations are collected
-    bench = Bench(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
-    return all(
-        evaluation_path(job.workdir, artifact, name, pair).is_file()
-        for pair in bench.pairs
-        for name in job.task.test_sets[pair]
-    )
-
-
-def _translate(what: tuple[Task, str, WorkDir, str]) -> None:
-    """Translate and measure everything of one system but its speed; runs in a process of its own."""
-    task, name, workdir, device = what
-    artifact = find_artifact(task, name, workdir)
-    bench = Bench(task, artifact, lazily(artifact, device), device, workdir)
-    for pair in bench.pairs:
-        for test_set in task.test_sets[pair]:
-            prepare(bench, load_test_set(test_set, workdir), pair)
+def _translate(unit: _Unit) -> None:
+    """Do everything for one system but measuring its speed; runs in a process of its own."""
+    bench = _bench(unit.job, get_system(unit.system))
+    for name, pair in unit.sets:
+        prepare(bench, load_test_set(name, unit.job.workdir), pair)
 
 
 def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet]) -> list[Evaluation]:
-    artifact = find_artifact(job.task, system.name, job.workdir)
-    bench = Bench(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
-    return [evaluate(bench, test_sets[name], pair) for pair in bench.pairs for name in job.task.test_sets[pair]]
+    bench = _bench(job, system)
+    return [evaluate(bench, test_sets[name], pair) for name, pair in _units(job, bench, test_sets)]
 
 
 def _each(job: Job, verb: str, work: Callable[[System], object]) -> tuple[Failure, ...]:

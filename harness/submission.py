@@ -121,7 +121,7 @@ def load_submission(name: str, task: Task) -> Submission:
 
 
 def _check_entry(path: Path, entry: ModelEntry, task: Task) -> None:
-    if not task.test_sets.get(entry.pair):
+    if not task.submitted(entry.pair):
         raise UserError(f"{path}: task {task.name!r} has no test sets for {entry.pair}: remove that table.")
     role = get_system(entry.system).role
     if entry.pair not in task.role(role).directions:

@@ -6,7 +6,10 @@ from pathlib import Path
 import msgspec
 
 from harness import manifests
+from harness.caution import Caution
 from harness.errors import UserError
+from harness.score.settings import Scoring
+from harness.segment.settings import Segmenting
 
 FORMAT = 1
 
@@ -48,12 +51,21 @@ class Decoding(_Table, frozen=True):
     Attributes:
         batch_size: segments per batch at most.
         max_new_tokens: generated tokens per segment at most.
+        caution: what is done against repetitions and endless answers; nothing by default.
         note: where the values come from.
     """
 
     batch_size: int
     max_new_tokens: int
+    caution: Caution = Caution()
     note: str = ""
+
+    def on(self, name: str, campaign_name: str) -> "Decoding":
+        """Return the settings for a test set: without caution where that is for others only."""
+        sets = self.caution.sets
+        if not sets or name in sets or campaign_name in sets:
+            return msgspec.structs.replace(self, caution=msgspec.structs.replace(self.caution, sets=()))
+        return msgspec.structs.replace(self, caution=Caution())
 
 
 class Prompt(_Table, frozen=True):
@@ -139,10 +151,13 @@ class Task(_Table, frozen=True):
         prompts: by name.
         roles: by name.
         development_sets: names of test sets that may be used to make decisions, by pair.
-        test_sets: names of the test sets to translate and submit, by pair.
-        blind_sets: names, in the campaign's archive, of the sets that it scores without showing references, by pair.
-        segmentation: how recordings are cut: `gold`, or a segmenter's name.
+        test_sets: names of the test sets that every system is measured on, by pair.
+        blind_sets: names of the test sets that the campaign scores, by pair; where there are any, an archive holds them
+            and not the test sets.
+        blind_systems: systems that translate the blind sets unasked.
+        segmentation: how recordings are cut; a method's name alone means it with the published settings.
         names: the campaign's names.
+        scoring: metrics and what comes before them.
     """
 
     name: str
@@ -153,9 +168,11 @@ class Task(_Table, frozen=True):
     roles: dict[str, Role]
     development_sets: dict[str, tuple[str, ...]]
     test_sets: dict[str, tuple[str, ...]]
-    segmentation: str
+    segmentation: Segmenting | str
     names: Names
     blind_sets: dict[str, tuple[str, ...]] = {}
+    blind_systems: tuple[str, ...] = ()
+    scoring: Scoring = Scoring()
 
     def role(self, name: str) -> Role:
         """Return a role.
@@ -166,6 +183,19 @@ class Task(_Table, frozen=True):
         if name not in self.roles:
             raise UserError(f"Task {self.name!r} has no role {name!r}: it has {', '.join(self.roles)}.")
         return self.roles[name]
+
+    @property
+    def segmenting(self) -> Segmenting:
+        """How recordings are cut."""
+        return Segmenting(default=self.segmentation) if isinstance(self.segmentation, str) else self.segmentation
+
+    def submitted(self, pair: str) -> tuple[str, ...]:
+        """Return the names of the sets that an archive of this direction holds."""
+        return self.blind_sets.get(pair, ()) or self.test_sets.get(pair, ())
+
+    def sets(self, pair: str) -> tuple[str, ...]:
+        """Return the names of all sets of a direction: test sets, then blind sets."""
+        return tuple(dict.fromkeys((*self.test_sets.get(pair, ()), *self.blind_sets.get(pair, ()))))
 
     def with_limit(self, limit: int) -> "Task":
         """Return the task with another limit in bytes, strictness and counting unchanged."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.findings import Finding
 from harness.segment.base import Segmentation
 
 
@@ -18,9 +19,13 @@ class TestSet:
         file_order: recordings' file names (with `.wav`), in the order that the campaign prescribes.
         gold: gold segmentation, or None for an unsegmented set.
         gold_audio: folder of `sent_<N>.wav` (N from 1, in the order of `gold`), or None.
-        source: transcripts of the gold segments, or None.
-        references: target language -> reference translations of the gold segments.
+        source: transcripts, line by line beside the references, or None.
+        references: target language -> reference translations of the gold segments, or of each recording's sentences in
+            turn where there are no gold segments.
         key: sha256 over the manifest, the texts and every audio file's sha256.
+        sentence_wavs: for a set with texts but without gold segments, the recording that each line of `source` and
+            `references` belongs to, recordings in FILE_ORDER's order; else None, and the gold segments say it.
+        findings: what was done to the recordings when they were imported, e.g. channels averaged.
     """
 
     __test__ = False
@@ -35,3 +40,5 @@ class TestSet:
     source: tuple[str, ...] | None
     references: dict[str, tuple[str, ...]]
     key: str
+    sentence_wavs: tuple[str, ...] | None = None
+    findings: tuple[Finding, ...] = ()

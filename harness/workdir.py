@@ -31,6 +31,11 @@ class WorkDir:
         return self.root / "testsets"
 
     @property
+    def segmentations(self) -> Path:
+        """Segmentations, and in `frames` the probabilities that they are cut from, by content key."""
+        return self.root / "segmentations"
+
+    @property
     def hypotheses(self) -> Path:
         """Translations by content key."""
         return self.root / "hypotheses"

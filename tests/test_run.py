@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.registry import get_system
-from harness.run import Job, build_stage, evaluate_stage, leaderboard_stage
+from harness.registry import all_systems, get_system
+from harness.run import Job, build_stage, evaluate_stage, leaderboard_stage, rounds
 from harness.task import load_task
 from harness.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_task import SENTENCES, write_tiny_task
@@ -95,3 +95,28 @@ def test_the_limit_decides_the_exit_code_of_size(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         json.loads(done.stdout)
+
+
+def test_no_round_makes_a_measurement_twice() -> None:
+    """Forbids two processes that make the same measurement, and a system that measures on one not built yet."""
+    found = rounds(all_systems())
+    assert sorted(system.name for each in found for system in each) == sorted(system.name for system in all_systems())
+    assert not any(system.recipe().needs for system in found[0])
+    made: set[object] = set()
+    for each in found:
+        new = [request for system in each for request in set(system.recipe().needs) - made]
+        assert len(new) == len(set(new))
+        made |= set(new)
+
+
+def test_side_by_side_gives_the_same_artifacts_and_scores(tmp_path: Path) -> None:
+    """Forbids that several processes build or translate otherwise than one does."""
+    task = load_task(str(write_tiny_task(tmp_path)))
+    systems = tuple(map(get_system, ("fp16-finetuned", "hqq8", "hqq4")))
+    results = []
+    for jobs in (1, 2):
+        job = Job(task, systems, open_workdir(str(tmp_path / f"work{jobs}")), jobs=jobs)
+        sizes = build_stage(job).sizes
+        evaluations = evaluate_stage(job).evaluations
+        results.append((sizes, [(e.system, e.artifact, e.direction, e.hypotheses, e.scores) for e in evaluations]))
+    assert results[0] == results[1]

@@ -16,8 +16,7 @@ from harness.tensor import TensorSpec
 if not hasattr(transformers.activations, "PytorchGELUTanh"):
     # Renamed in transformers 4.57, after the last release of autoawq, which imports it and does not need it here.
     transformers.activations.PytorchGELUTanh = transformers.activations.GELUTanh
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # a farewell message, and torch.jit's
+with warnings.catch_warnings(record=True):  # a farewell message, shown whatever the filters say, and torch.jit's
     from awq.quantize.quantizer import AwqQuantizer
 
 

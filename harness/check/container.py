@@ -1,8 +1,6 @@
 """Reading a foreign ZIP without trusting it: nothing is unpacked, and nothing large is read before it is weighed."""
 
 import io
-import re
-import stat
 import zipfile
 import zlib
 from collections import Counter
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.findings import Finding
+from harness.members import member_faults, raw_name, shown
 
 ARCHIVE_LIMIT = 64 << 20
 """Largest archive that is opened, in bytes; the campaign's hold a few MB of text."""
@@ -61,11 +60,6 @@ class Contents:
     findings: tuple[Finding, ...]
 
 
-def shown(name: str) -> str:
-    """Return a member's name fit for a terminal: control characters escaped, at most 200 characters."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name[:200])
-
-
 def read_archive(path: Path) -> Contents:
     """Read every member that is safe to read.
 
@@ -99,24 +93,19 @@ def _read_members(archive: zipfile.ZipFile) -> Contents:
     infos = archive.infolist()
     findings = [*_duplicates(infos), *_too_much(infos)]
     if any(finding.rule == "bomb" for finding in findings):
-        return Contents(tuple(Member(_raw_name(info), None) for info in infos), tuple(findings))
+        return Contents(tuple(Member(raw_name(info), None) for info in infos), tuple(findings))
     members = []
     for info in infos:
-        faults = tuple(_faults(info))
+        faults = tuple(member_faults(info))
         data, damage = (None, None) if faults or info.filename.endswith("/") else _read(archive, info)
-        members.append(Member(_raw_name(info), data))
+        members.append(Member(raw_name(info), data))
         findings += [*faults, *([damage] if damage else [])]
     return Contents(tuple(members), tuple(findings))
 
 
-def _raw_name(info: zipfile.ZipInfo) -> str:
-    """Return the name before zipfile cuts it at a NUL."""
-    return info.orig_filename or ""
-
-
 def _duplicates(infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
-    counts = Counter(_raw_name(info).rstrip("/").casefold() for info in infos)
-    for name in sorted({_raw_name(info) for info in infos}):
+    counts = Counter(raw_name(info).rstrip("/").casefold() for info in infos)
+    for name in sorted({raw_name(info) for info in infos}):
         if counts[name.rstrip("/").casefold()] > 1:
             yield Finding(shown(name), "duplicate", "The archive holds this name more than once: keep one.")
 
@@ -134,28 +123,7 @@ def _too_much(infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
             sentence = (
                 f"It unpacks from {info.compress_size:,} to {info.file_size:,} bytes, like a bomb; nothing was read."
             )
-            yield Finding(shown(_raw_name(info)), "bomb", sentence)
-
-
-def _faults(info: zipfile.ZipInfo) -> Iterator[Finding]:
-    """Say why a member must not be read."""
-    name = _raw_name(info)
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if _is_unsafe(name):
-        yield Finding(shown(name), "unsafe-path", "The path is absolute, climbs out of the archive or is malformed.")
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        word = "a symbolic link" if kind == stat.S_IFLNK else "a special file"
-        yield Finding(shown(name), "link", f"It is {word}: pack plain files only.")
-    if info.flag_bits & 1:
-        yield Finding(shown(name), "encrypted", "It is encrypted: pack it without a password.")
-    elif info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        yield Finding(shown(name), "compression", "It is neither stored nor deflated: pack it with an ordinary zip.")
-
-
-def _is_unsafe(name: str) -> bool:
-    parts = name.removesuffix("/").split("/")
-    odd = "\\" in name or re.match(r"[A-Za-z]:", name) or any(not c.isprintable() for c in name)
-    return bool(odd) or any(part in {"", ".", ".."} for part in parts)
+            yield Finding(shown(raw_name(info)), "bomb", sentence)
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[bytes | None, Finding | None]:
@@ -163,8 +131,8 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[bytes | None
     try:
         data = archive.read(info)
     except _BROKEN as error:
-        return None, Finding(shown(_raw_name(info)), "damaged", f"It cannot be read ({error}): pack it again.")
+        return None, Finding(shown(raw_name(info)), "damaged", f"It cannot be read ({error}): pack it again.")
     if len(data) != info.file_size:
         sentence = f"It holds {len(data)} bytes where the archive says {info.file_size}: pack it again."
-        return None, Finding(shown(_raw_name(info)), "damaged", sentence)
+        return None, Finding(shown(raw_name(info)), "damaged", sentence)
     return data, None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.importers import test_set_name
+from harness.importers import campaign_name, test_set_name
 from harness.task import Names, Task
 from harness.testset import TestSet
 
@@ -40,20 +40,19 @@ def expectation(task: Task, test_sets: Sequence[TestSet]) -> Expectation:
     """Return what an archive of this task should hold.
 
     Args:
-        task: which sets are submitted in which direction. Blind sets that are not among its test sets are known to
-            the campaign, so they may be in an archive and their absence is mentioned, but they are not required.
-        test_sets: the task's test sets, imported; those without gold segments have no line count of their own.
+        task: which sets are submitted in which direction.
+        test_sets: those that are there, imported; of the others, and of those without gold segments, an archive must
+            have a file with any number of lines.
     """
     by_name = {test_set.name: test_set for test_set in test_sets}
     sets = {}
     for pair in task.directions:
-        names = map(test_set_name, task.test_sets.get(pair, ()))
-        wanted = [by_name[name] for name in names if name in by_name]
-        found = {entry.campaign_name: ExpectedSet(entry.campaign_name, _lines(entry)) for entry in wanted}
-        blind = [ExpectedSet(name, None, required=False) for name in task.blind_sets.get(pair, ()) if name not in found]
-        sets[pair] = (*found.values(), *blind)
+        sets[pair] = tuple(
+            ExpectedSet(campaign_name(entry), _lines(by_name.get(test_set_name(entry))))
+            for entry in task.submitted(pair)
+        )
     return Expectation(task.names, sets)
 
 
-def _lines(test_set: TestSet) -> int | None:
-    return len(test_set.gold.segments) if test_set.gold else None
+def _lines(test_set: TestSet | None) -> int | None:
+    return len(test_set.gold.segments) if test_set and test_set.gold else None

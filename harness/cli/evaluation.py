@@ -42,12 +42,16 @@ def generate_command(options: Options, system: str, test_set: str, direction: st
 @click.argument("system")
 @click.argument("test_set")
 @click.argument("direction")
+@click.option("--postprocess", default=None, help="Post-processing instead of the task's, e.g. strip-meta or none.")
 @device_option
 @common
-def score_command(options: Options, system: str, test_set: str, direction: str, device: str) -> None:
+def score_command(
+    options: Options, system: str, test_set: str, direction: str, postprocess: str | None, device: str
+) -> None:
     """Score SYSTEM's translations of TEST_SET in DIRECTION; translates first where that is not done yet."""
     _, made = _translate(options, (system, test_set, direction), device)
-    scores = score(made, load_test_set(test_set, options.workdir), options.workdir)
+    settings = options.task.scoring.with_postprocess(postprocess)
+    scores = score(made, load_test_set(test_set, options.workdir), options.workdir, settings)
     options.emit(scores, "\n".join(_line(entry) for entry in scores))
 
 

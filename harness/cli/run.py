@@ -3,8 +3,11 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import click
+import msgspec
 
 from harness.cli.options import Options, common, device_option
 from harness.cli.submission import show_package
@@ -13,29 +16,66 @@ from harness.progress import say
 from harness.registry import all_systems, get_system
 from harness.run import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
 from harness.score.base import Score
+from harness.task import Task
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which part of the main job is wanted.
+
+    Attributes:
+        stages: names of stages, in any order.
+        systems: names of systems.
+        submission: the submission manifest.
+        task: the task, with the systems that translate its blind sets.
+    """
+
+    stages: tuple[str, ...]
+    systems: tuple[str, ...]
+    submission: str
+    task: Task
+
+
+def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose a part of the main job, and pass them as one `Wanted` after the `Options`."""
+
+    def wrapper(options: Options, **rest: Any) -> Any:
+        stages, names = rest.pop("stages") or tuple(Stage), rest.pop("names")
+        systems = names or tuple(system.name for system in all_systems())
+        submission = rest.pop("submission") or options.task.name
+        everywhere = msgspec.structs.replace(options.task, blind_systems=systems)
+        task = everywhere if rest.pop("all_sets") else options.task
+        return function(options, Wanted(stages, systems, submission, task), **rest)
+
+    wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
+    wrapper.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    names = [stage.value for stage in Stage]
+    for option in (
+        click.option("--all-sets", is_flag=True, help="All systems translate the blind sets."),
+        click.option("--submission", default=None, help="Submission manifest to pack [default: the task's name]."),
+        click.option("--system", "names", multiple=True, help="Only this system; may be repeated."),
+        click.option("--stage", "stages", multiple=True, type=click.Choice(names), help="Only this stage."),
+    ):
+        wrapper = option(wrapper)
+    return wrapper
 
 
 @click.command("run")
-@click.option("--stage", "stages", multiple=True, type=click.Choice([s.value for s in Stage]), help="Only this stage.")
-@click.option("--system", "names", multiple=True, help="Only this system; may be repeated.")
-@click.option("--submission", default=None, help="Submission manifest to pack [default: the task's name].")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Systems that translate at a time.")
 @device_option
 @common
-def run_command(
-    options: Options, stages: tuple[str, ...], names: tuple[str, ...], submission: str | None, jobs: int, device: str
-) -> None:
+@part_options
+def run_command(options: Options, wanted: Wanted, jobs: int, device: str) -> None:
     """Build every system, evaluate, rank and pack. What is done already is kept; a killed run goes on."""
-    systems = tuple(get_system(name) for name in names) or all_systems()
-    job = Job(options.task, systems, options.workdir, device, jobs)
+    systems = tuple(map(get_system, wanted.systems))
+    job = Job(wanted.task, systems, options.workdir, device, jobs)
     steps: dict[Stage, Callable[[], tuple[Failure, ...]]] = {
         Stage.BUILD: lambda: _build(options, job),
         Stage.EVALUATE: lambda: _evaluate(options, job),
         Stage.LEADERBOARD: lambda: show_leaderboard(options, job),
     }
-    wanted = stages or tuple(Stage)
-    failures = [failure for stage in steps if stage in wanted for failure in steps[stage]()]
-    faults = show_package(options, submission or options.task.name, device) if Stage.PACKAGE in wanted else 0
+    failures = [failure for stage in steps if stage in wanted.stages for failure in steps[stage]()]
+    faults = show_package(options, wanted.submission, device) if Stage.PACKAGE in wanted.stages else 0
     if failures:
         say(f"{len(failures)} failed: " + ", ".join(sorted({failure.system for failure in failures})))
     sys.exit(2 if failures else faults)

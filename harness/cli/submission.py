@@ -8,7 +8,7 @@ import click
 from harness.check import check_archive, expectation
 from harness.cli.options import Options, common, device_option
 from harness.findings import Finding, exit_code
-from harness.package import Checked, package, task_test_sets
+from harness.package import Checked, package, present_sets
 from harness.submission import load_submission
 
 
@@ -38,8 +38,7 @@ def _line(entry: Checked) -> str:
 @common
 def check_command(options: Options, archives: tuple[Path, ...]) -> None:
     """Check ARCHIVES, anyone's, against the task's rules: exit code 1 when there is any error."""
-    sets = task_test_sets(options.task, list(options.task.directions), options.workdir)
-    expected = expectation(options.task, sets)
+    expected = expectation(options.task, present_sets(options.task, options.workdir))
     findings = [finding for archive in archives for finding in check_archive(archive, expected)]
     options.emit(findings, _findings(findings))
     sys.exit(exit_code(findings))

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.architecture import canonical_name
+from harness.codecs.int8 import quiet_bitsandbytes
 from harness.engine import Engine
 from harness.errors import MissingExtraError, UserError
 from harness.finetune.recipe import FinetuneRecipe, Lora, Precision
@@ -24,6 +25,7 @@ def require_peft() -> None:
     Raises:
         MissingExtraError: it is not.
     """
+    quiet_bitsandbytes()  # PEFT imports it
     try:
         import peft  # noqa: F401 - only whether it is there
     except ImportError as error:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.leaderboard.rows import Leaderboard, Speed, Standing
+from harness.leaderboard.rows import Leaderboard, Section, Speed, Standing
 
 Value = str | int | float | None
 CROSS_ENTROPY = "cross-entropy"
+NO_REFERENCE = "no reference"
+"""What stands in place of a score where a test set has nothing to score against; never 0."""
 _GB = 10**9
 _GIB = 2**30
 
@@ -40,11 +42,16 @@ class Column:
         return missing if value is None else format(value, self.form)
 
 
+def missing(column: Column, board: Leaderboard, section: Section, otherwise: str) -> str:
+    """Return what stands in a cell without a value: why there is no score, or `otherwise`."""
+    return NO_REFERENCE if column.key in board.metrics and not section.has_references else otherwise
+
+
 def columns(board: Leaderboard) -> tuple[Column, ...]:
     """Return the columns of a board, in order."""
     metrics = tuple(_metric(metric) for metric in board.metrics)
     source = Column("source", "source", lambda s: s.row.source, "s")
-    return (*_identity(), *metrics, *_sizes(board), *_speeds(), source)
+    return (*_identity(), *metrics, *_tests(board), *_sizes(board), *_speeds(), source)
 
 
 def _identity() -> tuple[Column, ...]:
@@ -59,6 +66,18 @@ def _identity() -> tuple[Column, ...]:
 def _metric(metric: str) -> Column:
     unit, form, short = ("nats per token", ".4f", "nats/token") if metric == CROSS_ENTROPY else ("x 100", ".2f", metric)
     return Column(f"{metric} ({unit})", metric, lambda s: s.row.value(metric), form, short)
+
+
+def _tests(board: Leaderboard) -> tuple[Column, ...]:
+    """Return cluster and interval of the metric that ranks, where any row has them."""
+    if not any(row.interval for section in board.sections for row in section.rows):
+        return ()
+    low, high = f"{board.quality} 95 % from", f"{board.quality} 95 % to"
+    return (
+        Column("cluster", "cluster", lambda s: s.row.cluster, "d", "cluster"),
+        Column(low, "interval_low", lambda s: s.row.interval.low if s.row.interval else None, ".2f"),
+        Column(high, "interval_high", lambda s: s.row.interval.high if s.row.interval else None, ".2f"),
+    )
 
 
 def _sizes(board: Leaderboard) -> tuple[Column, ...]:

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from harness.leaderboard.columns import Column, columns
+from harness.leaderboard.columns import Column, columns, missing
 from harness.leaderboard.means import means
 from harness.leaderboard.rows import Leaderboard, Standing, standings
 
@@ -23,16 +23,16 @@ def render_csv(board: Leaderboard) -> str:
     for section in (*means(board.sections), *board.sections):
         for standing in standings(section, board.quality):
             base = standing.row.base.system if standing.row.base else _NOT_MEASURED
-            exact = [_exact(column, standing) for column in shown]
+            exact = [_exact(column, standing, missing(column, board, section, _NOT_MEASURED)) for column in shown]
             writer.writerow([section.direction, section.test_set, *exact, base, standing.row.artifact])
     return out.getvalue()
 
 
-def _exact(column: Column, standing: Standing) -> str:
+def _exact(column: Column, standing: Standing, absent: str) -> str:
     if column.key == "pareto":
         return "yes" if standing.place.pareto else "no"
     value = column.value(standing)
-    return _NOT_MEASURED if value is None else str(value)
+    return absent if value is None else str(value)
 
 
 def render_json(board: Leaderboard) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.leaderboard.columns import Column, columns
+from harness.leaderboard.columns import NO_REFERENCE, Column, columns, missing
 from harness.leaderboard.means import means
 from harness.leaderboard.rows import Leaderboard, Row, Section, Standing, best_within_limit, standings
 
@@ -18,6 +18,15 @@ both share a rank, and the next one is skipped.
 - A system without {metric} has no rank and is not on the frontier.
 - Means are unweighted over the directions, and only over numbers measured in every one of them; of peak memory the \
 highest stands."""
+_CLUSTERS = """\
+- cluster: a line stands between two clusters when every system above it has a significantly higher {metric} than \
+every one below (paired bootstrap, 1000 resamples, p < 0.05); within a cluster no rank is certain. The interval is the \
+bootstrap's 95 % of {metric}."""
+_DEMO_COMET = """\
+- COMET here is `demo-comet`, a tiny model trained on the demo's own sentences with made-up errors: it is never \
+comparable with a published COMET."""
+DEMO_COMET = "|model:demo-comet@"
+"""What signatures of the demo's own COMET hold."""
 
 
 def render_markdown(board: Leaderboard) -> str:
@@ -39,13 +48,17 @@ def _heading(board: Leaderboard) -> str:
 
 def _markdown_section(board: Leaderboard, section: Section) -> str:
     ranked = standings(section, board.quality)
-    table = _markdown_table(columns(board), ranked)
+    table = _markdown_table(board, section, ranked)
     return "\n".join([f"## {section.title}", "", *table, "", *_remarks(board, section)])
 
 
-def _markdown_table(shown: Sequence[Column], ranked: Sequence[Standing]) -> list[str]:
+def _markdown_table(board: Leaderboard, section: Section, ranked: Sequence[Standing]) -> list[str]:
+    shown = columns(board)
     cells = [[column.header for column in shown]]
-    cells += [[_cell(column.text(standing, _DASH)) for column in shown] for standing in ranked]
+    cells += [
+        [_cell(column.text(standing, missing(column, board, section, _DASH))) for column in shown]
+        for standing in ranked
+    ]
     widths = [max(len(row[i]) for row in cells) for i in range(len(shown))]
     head, *body = [_markdown_line(row, widths, shown) for row in cells]
     rules = [
@@ -68,7 +81,7 @@ def _cell(text: str) -> str:
 
 
 def _remarks(board: Leaderboard, section: Section) -> list[str]:
-    lines = [f"- {best_sentence(board, section)}", *_bases(section.rows)]
+    lines = [f"- {best_sentence(board, section)}", *_bases(section.rows), *_declared(section.rows)]
     if section.left_out:
         lines.append(f"- Not evaluated in every direction, so not in this table: {', '.join(section.left_out)}.")
     return lines
@@ -76,6 +89,8 @@ def _remarks(board: Leaderboard, section: Section) -> list[str]:
 
 def best_sentence(board: Leaderboard, section: Section) -> str:
     """Return who is best within the limit, in one sentence."""
+    if not section.has_references:
+        return f"Best within the limit: not known; {NO_REFERENCE}, so nothing is scored."
     best = best_within_limit(section, board.quality)
     if best is None:
         return f"Best within the limit: none; no system that keeps it has a {board.quality}."
@@ -91,8 +106,19 @@ def _bases(rows: Sequence[Row]) -> list[str]:
     return [f"- fp16 / size: how many times smaller than the 16-bit system of the same role. {named}."]
 
 
+def _declared(rows: Sequence[Row]) -> list[str]:
+    names = sorted(row.system for row in rows if row.declared)
+    return [f"- External; bytes as declared, not measured: {', '.join(names)}."] if names else []
+
+
 def _definitions(board: Leaderboard) -> str:
-    return _DEFINITIONS.format(metric=board.quality)
+    rows = [row for section in board.sections for row in section.rows]
+    lines = [_DEFINITIONS.format(metric=board.quality)]
+    if any(row.interval for row in rows):
+        lines.append(_CLUSTERS.format(metric=board.quality))
+    if any(DEMO_COMET in score.signature for row in rows for score in row.scores):
+        lines.append(_DEMO_COMET)
+    return "\n".join(lines)
 
 
 def _signatures(board: Leaderboard) -> str:

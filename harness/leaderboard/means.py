@@ -33,7 +33,9 @@ def _mean_section(sections: Sequence[Section]) -> Section:
 def _mean_row(rows: Sequence[Row], signature: str) -> Row:
     means_ = [_mean_score([row.score(score.metric) for row in rows], signature) for score in rows[0].scores]
     scores = tuple(score for score in means_ if score is not None)
-    return msgspec.structs.replace(rows[0], scores=scores, speed=_mean_speed([row.speed for row in rows], signature))
+    speed = _mean_speed([row.speed for row in rows], signature)
+    # Clusters and intervals belong to one test set in one direction.
+    return msgspec.structs.replace(rows[0], scores=scores, speed=speed, cluster=None, interval=None)
 
 
 def _mean_score(scores: Sequence[Score | None], signature: str) -> Score | None:

@@ -4,6 +4,7 @@ import msgspec
 
 from harness.leaderboard.frontier import Place, Point, places
 from harness.score.base import Score
+from harness.score.significance import Interval
 from harness.task import Limit
 
 
@@ -39,11 +40,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         source: where the paper describes it.
         artifact: id of the artifact.
         bytes: byte sum of all files of the artifact.
-        weights_bytes: byte sum of its weights only.
+        weights_bytes: byte sum of its weights only; None where only the whole size is known.
         fits: the verdict of the size check.
         base: the 16-bit system of the same role, or None where it was not built.
         scores: at most one per metric.
         speed: None when nothing was measured.
+        cluster: systems of the same cluster do not differ significantly in the metric that ranks; None when not tested.
+        interval: of the metric that ranks, by bootstrap; None when not computed.
+        declared: whether the bytes are what somebody else declares, not measured here.
     """
 
     system: str
@@ -51,11 +55,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     artifact: str
     bytes: int
-    weights_bytes: int
+    weights_bytes: int | None
     fits: bool
     base: Base | None = None
     scores: tuple[Score, ...] = ()
     speed: Speed | None = None
+    cluster: int | None = None
+    interval: Interval | None = None
+    declared: bool = False
 
     def score(self, metric: str) -> Score | None:
         """Return the score of a metric, or None when it was not measured."""
@@ -91,6 +98,11 @@ class Section(msgspec.Struct, frozen=True):
     def title(self) -> str:
         """`en-de on demo-eval`."""
         return f"{self.direction} on {self.test_set}"
+
+    @property
+    def has_references(self) -> bool:
+        """Whether the set has references: an evaluation is without any score only where it has none."""
+        return any(row.scores for row in self.rows)
 
 
 class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import io
 from typing import TYPE_CHECKING
 
 from harness.leaderboard.columns import columns
-from harness.leaderboard.markdown import best_sentence
+from harness.leaderboard.markdown import DEMO_COMET, best_sentence
 from harness.leaderboard.means import means
 from harness.leaderboard.rows import Leaderboard, Section, standings
 
@@ -28,6 +28,8 @@ def render_terminal(board: Leaderboard, width: int = 120) -> str:
         console.print(_table(board, section))
         console.print(best_sentence(board, section), end="\n\n")
     console.print(_UNITS)
+    if any(DEMO_COMET in score.signature for s in board.sections for row in s.rows for score in row.scores):
+        console.print("COMET is demo-comet, the demo's own tiny model: never comparable with a published one.")
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

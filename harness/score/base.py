@@ -4,7 +4,9 @@ A new metric is one module in this folder, named in `_MODULES`: a function from 
 what else its number depends on.
 
     @scorer("TER", identity=lambda target: library_version("sacrebleu"))
-    def ter(texts: Texts) -> Score: ...
+    def ter(texts: Texts) -> Scored: ...
+
+One that needs settings of the task registers a function that makes the scorer from them (`configured_scorer`).
 """
 
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from importlib.metadata import version
 import msgspec
 
 from harness.errors import UserError
+from harness.score.settings import Scoring
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -34,6 +37,22 @@ class Score(msgspec.Struct, frozen=True):
     unit: str
     signature: str
     segments: int
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """A score and, where it is a mean over segments, what it is the mean of.
+
+    Attributes:
+        score: the number for the whole set.
+        by_segment: one number per segment on the score's scale; empty for corpus metrics such as BLEU and chrF.
+    """
+
+    score: Score
+    by_segment: tuple[float, ...] = ()
+
+
+class NotMeasuredError(UserError):
+    """A metric that cannot be computed here, for a reason the user can mend; the others still can."""
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,36 +111,51 @@ class Scorer:
 
     metric: str
     identity: Callable[[str], str]
-    score: Callable[[Texts], Score]
+    score: Callable[[Texts], Scored]
 
 
-_MODULES = ("bleu", "chrf")
-_SCORERS: dict[str, Scorer] = {}
+Factory = Callable[[Scoring], Scorer]
+"""Makes a scorer from the task's settings. Raises NotMeasuredError when what it needs is not there."""
+
+_MODULES = ("bleu", "chrf", "comet")
+_FACTORIES: dict[str, Factory] = {}
 
 
-def scorer(metric: str, identity: Callable[[str], str]) -> Callable[[Callable[[Texts], Score]], Scorer]:
+def scorer(metric: str, identity: Callable[[str], str]) -> Callable[[Callable[[Texts], Scored]], Scorer]:
     """Register the decorated function as the scorer of `metric`."""
 
-    def register(function: Callable[[Texts], Score]) -> Scorer:
-        if metric in _SCORERS:
-            raise ValueError(f"metric {metric!r} is registered twice")
-        _SCORERS[metric] = Scorer(metric, identity, function)
-        return _SCORERS[metric]
+    def register(function: Callable[[Texts], Scored]) -> Scorer:
+        made = Scorer(metric, identity, function)
+        configured_scorer(metric)(lambda _settings: made)
+        return made
 
     return register
 
 
-def get_scorer(metric: str) -> Scorer:
-    """Return a scorer by the metric's name.
+def configured_scorer(metric: str) -> Callable[[Factory], Factory]:
+    """Register the decorated function as what makes the scorer of `metric` from the task's settings."""
+
+    def register(factory: Factory) -> Factory:
+        if metric in _FACTORIES:
+            raise ValueError(f"metric {metric!r} is registered twice")
+        _FACTORIES[metric] = factory
+        return factory
+
+    return register
+
+
+def get_scorer(metric: str, settings: Scoring) -> Scorer:
+    """Return a scorer by the metric's name, as the task wants it.
 
     Raises:
         UserError: there is none.
+        NotMeasuredError: there is one, but what it needs is not on this machine.
     """
     for module in _MODULES:
         import_module(f"harness.score.{module}")
-    if metric not in _SCORERS:
-        raise UserError(f"No scorer is named {metric!r}: there are {', '.join(sorted(_SCORERS))}.")
-    return _SCORERS[metric]
+    if metric not in _FACTORIES:
+        raise UserError(f"No scorer is named {metric!r}: there are {', '.join(sorted(_FACTORIES))}.")
+    return _FACTORIES[metric](settings)
 
 
 def library_version(library: str) -> str:

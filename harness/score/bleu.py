@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.score.base import Score, Texts, check_counts, library_version, scorer
+from harness.score.base import Score, Scored, Texts, check_counts, library_version, scorer
 
 _TOKENIZERS = {"zh": "zh"}
 _DEFAULT_TOKENIZER = "13a"
@@ -34,6 +34,6 @@ def score_bleu(hypotheses: Sequence[str], references: Sequence[str], target: str
 
 
 @scorer("BLEU", identity=lambda target: f"{library_version('sacrebleu')} {tokenizer(target)}")
-def bleu(texts: Texts) -> Score:
+def bleu(texts: Texts) -> Scored:
     """Score aligned texts by BLEU."""
-    return score_bleu(texts.hypotheses, texts.references, texts.target, texts.made_by)
+    return Scored(score_bleu(texts.hypotheses, texts.references, texts.target, texts.made_by))

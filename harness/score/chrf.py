@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.score.base import Score, Texts, check_counts, library_version, scorer
+from harness.score.base import Score, Scored, Texts, check_counts, library_version, scorer
 
 
 def score_chrf(hypotheses: Sequence[str], references: Sequence[str], made_by: str) -> Score:
@@ -25,6 +25,6 @@ def score_chrf(hypotheses: Sequence[str], references: Sequence[str], made_by: st
 
 
 @scorer("chrF", identity=lambda _target: library_version("sacrebleu"))
-def chrf(texts: Texts) -> Score:
+def chrf(texts: Texts) -> Scored:
     """Score aligned texts by chrF."""
-    return score_chrf(texts.hypotheses, texts.references, texts.made_by)
+    return Scored(score_chrf(texts.hypotheses, texts.references, texts.made_by))

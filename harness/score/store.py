@@ -1,6 +1,6 @@
 """Scores of a hypothesis set, stored under the content of everything that they are computed from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -8,93 +8,89 @@ import msgspec
 from harness.errors import UserError, check_format
 from harness.files import key_of, read_json, write_json
 from harness.hypothesis import HypothesisSet
-from harness.score.base import Score, Scorer, Texts, get_scorer
+from harness.progress import say
+from harness.score.aligned import aligned, lines_of, made_by
+from harness.score.base import NotMeasuredError, Score, Scored, Scorer, Texts, get_scorer
+from harness.score.settings import Scoring
 from harness.testset import TestSet
 from harness.workdir import WorkDir
 
-FORMAT = 1
-METRICS = ("BLEU", "chrF")
-"""The metrics that need nothing but the texts."""
-_POST_PROCESSING = "none"
-_RESEGMENTER = "gold"
+__all__ = ["FORMAT", "made_by", "read_score", "score", "score_one", "score_texts", "scored"]
+
+FORMAT = 2
+_SAID: set[str] = set()
 
 
 def score(
-    made: HypothesisSet, test_set: TestSet, workdir: WorkDir, metrics: Sequence[str] = METRICS
+    made: HypothesisSet, test_set: TestSet, workdir: WorkDir, settings: Scoring | None = None
 ) -> tuple[Score, ...]:
-    """Score the translations of a test set's gold segments, or read the scores that are already stored.
+    """Score the translations of a test set, or read the scores that are already stored.
+
+    A metric that cannot be computed here (no COMET checkpoint, no source sentences) is left out, and stderr says why.
 
     Args:
-        made: one hypothesis per gold segment.
+        made: one hypothesis per segment, gold or not.
         test_set: the set that was translated; must have references in the target language.
         workdir: scores lie in its folder `scores`, by content key.
-        metrics: names of registered scorers.
+        settings: the task's metrics and what comes before them; by default BLEU and chrF.
 
     Returns:
         one score per metric, in their order.
 
     Raises:
-        UserError: no references, hypotheses missing or made from other segments, or an unknown metric.
+        UserError: no references, hypotheses missing, an unknown metric, or a metric that fails.
     """
-    texts = aligned(made, test_set)
-    return tuple(_stored(get_scorer(metric), texts, workdir.scores) for metric in metrics)
+    chosen = settings or Scoring()
+    texts = aligned(lines_of(made), test_set, workdir, chosen)
+    return score_texts(texts, workdir, chosen)
 
 
-def aligned(made: HypothesisSet, test_set: TestSet) -> Texts:
-    """Pair hypotheses of gold segments with the references and sources of the same segments.
+def score_texts(texts: Texts, workdir: WorkDir, settings: Scoring) -> tuple[Score, ...]:
+    """Return all of the task's metrics of aligned texts; what cannot be measured here is left out, and stderr says why.
 
     Raises:
-        UserError: another test set, no references in that language, or the segments are not the gold ones.
+        UserError: an unknown metric, or one that fails.
     """
-    target = made.direction.rpartition("-")[2]
-    if made.test_set != test_set.name:
-        raise UserError(f"These are hypotheses of {made.test_set}, not of {test_set.name}: name the right test set.")
-    if target not in test_set.references:
-        raise UserError(f"{test_set.name} has no references in {target!r}: it can be translated but not scored.")
-    _check_segments(made, test_set)
-    return Texts(
-        hypotheses=tuple(hypothesis.text for hypothesis in made.hypotheses),
-        references=test_set.references[target],
-        sources=test_set.source,
-        target=target,
-        made_by=made_by(made, test_set),
-    )
+    return tuple(entry.score for entry in _measured(texts, workdir, settings))
 
 
-def made_by(made: HypothesisSet, test_set: TestSet) -> str:
-    """Return the half of a signature that says how the hypotheses were made and on what."""
-    return (
-        f"post:{_POST_PROCESSING}|reseg:{_RESEGMENTER}|set:{test_set.name}@{test_set.key[:12]}"
-        f"|gen:{made.signature}|artifact:{made.artifact}"
-    )
+def score_one(texts: Texts, metric: str, workdir: WorkDir, settings: Scoring) -> Scored:
+    """Return one metric of aligned texts with its numbers by segment, computed or read.
+
+    Raises:
+        NotMeasuredError: it cannot be computed here.
+        UserError: it is unknown, or fails.
+    """
+    return scored(get_scorer(metric, settings), texts, workdir)
 
 
-def _check_segments(made: HypothesisSet, test_set: TestSet) -> None:
-    gold = test_set.gold.segments if test_set.gold else ()
-    if len(made.hypotheses) != len(gold):
-        raise UserError(
-            f"{made.system} has {len(made.hypotheses)} hypotheses for the {len(gold)} gold segments of "
-            f"{test_set.name}: translate its gold segmentation completely, then score again."
-        )
-    for position, (hypothesis, segment) in enumerate(zip(made.hypotheses, gold, strict=True)):
-        if hypothesis.index != position or hypothesis.segment != segment:
-            raise UserError(
-                f"Hypothesis {position} of {made.system} is not of gold segment {position} of {test_set.name}: "
-                "translate its gold segmentation, then score again."
-            )
+def _measured(texts: Texts, workdir: WorkDir, settings: Scoring) -> Iterator[Scored]:
+    for metric in settings.metrics:
+        try:
+            yield score_one(texts, metric, workdir, settings)
+        except NotMeasuredError as error:
+            _say_once(f"{metric} is not measured: {error}")
 
 
-def _stored(scorer: Scorer, texts: Texts, folder: Path) -> Score:
+def _say_once(sentence: str) -> None:
+    """Say a sentence on stderr, but not again for the next of many hypothesis sets."""
+    if sentence not in _SAID:
+        _SAID.add(sentence)
+        say(sentence)
+
+
+def scored(scorer: Scorer, texts: Texts, workdir: WorkDir) -> Scored:
+    """Return what a scorer says of aligned texts, computed or read."""
     key = key_of({"verb": "score", "format": FORMAT, "identity": scorer.identity(texts.target), "texts": texts})
-    path = folder / f"{scorer.metric}-{key}.json"
+    path = workdir.scores / f"{scorer.metric}-{key}.json"
     if path.exists():
         return read_score(path)
     result = scorer.score(texts)
-    write_json(path, {"format_version": FORMAT, "score": result})
+    write_json(path, {"format_version": FORMAT, "scored": result})
     return result
 
 
-def read_score(path: Path) -> Score:
+def read_score(path: Path) -> Scored:
     """Read a stored score.
 
     Raises:
@@ -105,6 +101,6 @@ def read_score(path: Path) -> Score:
         raise UserError(f"{path} is not a stored score: delete it and score again.")
     check_format(str(path), value.get("format_version"), FORMAT)
     try:
-        return msgspec.convert(value.get("score"), Score)
+        return msgspec.convert(value.get("scored"), Scored)
     except msgspec.ValidationError as error:
         raise UserError(f"{path} is not a stored score ({error}): delete it and score again.") from error

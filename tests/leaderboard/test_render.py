@@ -19,6 +19,8 @@ from harness.leaderboard import (
 )
 from harness.leaderboard.means import means
 from harness.leaderboard.rows import Section, best_within_limit
+from harness.score.base import Score
+from harness.score.significance import Interval
 from tests.leaderboard.board import CHINESE, GERMAN, make_board, make_row
 
 BOARD = make_board(GERMAN, CHINESE)
@@ -123,4 +125,37 @@ def test_a_board_without_any_score_is_drawn() -> None:
     """Forbids that a leaderboard fails before anything was scored."""
     board = make_board(Section("en-de", "t", (make_row("a", 9, None),)))
     assert render_png(board).startswith(b"\x89PNG")
-    assert "Best within the limit: none" in render_markdown(board)
+    assert "Best within the limit: not known" in render_markdown(board)
+    assert "Best within the limit: none" in render_markdown(make_board(Section("en-de", "t", GERMAN.rows[:2])))
+
+
+def test_a_set_without_references_says_so() -> None:
+    """Forbids 0, a dash or an empty cell where a score would need references."""
+    board = make_board(Section("en-de", "blind", (make_row("a", 9, None), make_row("b", 8, None))))
+    for row in csv.DictReader(io.StringIO(render_csv(board))):
+        assert {row[metric] for metric in board.metrics} == {"no reference"}
+        assert row["rank"] == "not measured"
+    assert render_markdown(board).count("no reference |") == 2 * len(board.metrics)
+
+
+def test_clusters_and_intervals_have_columns_where_they_were_computed() -> None:
+    """Forbids a cluster without its interval, a column of dashes on boards without any, and a mean that keeps one's."""
+    plain = make_board(GERMAN, CHINESE)
+    assert "cluster" not in render_markdown(plain)
+    row = msgspec.structs.replace(GERMAN.rows[0], cluster=2, interval=Interval(30.0, 28.25, 31.5))
+    board = make_board(msgspec.structs.replace(GERMAN, rows=(row, *GERMAN.rows[1:])), CHINESE)
+    found = {(r["direction"], r["system"]): r for r in csv.DictReader(io.StringIO(render_csv(board)))}
+    german, mean = found["en-de", "fp16-toy"], found["mean of en-de, en-zh", "fp16-toy"]
+    assert (german["cluster"], german["interval_low"], german["interval_high"]) == ("2", "28.25", "31.5")
+    assert (mean["cluster"], mean["interval_low"]) == ("not measured", "not measured")
+    assert "paired bootstrap" in render_markdown(board)
+
+
+def test_the_demos_comet_is_named_on_every_page() -> None:
+    """Forbids that a number of the demo's own COMET passes for a published one's."""
+    score = Score("COMET", 80.0, "x 100", "COMET|model:demo-comet@0123456789ab|batch:64", 150)
+    row = msgspec.structs.replace(GERMAN.rows[0], scores=(*GERMAN.rows[0].scores, score))
+    board = make_board(msgspec.structs.replace(GERMAN, rows=(row,)))
+    assert "never comparable" in " ".join(render_markdown(board).split())
+    assert "never comparable" in render_terminal(board)
+    assert "comparable" not in render_markdown(BOARD)

@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.score.base import Score, Texts, get_scorer
 from harness.score.bleu import score_bleu
 from harness.score.chrf import score_chrf
+from harness.score.settings import Scoring
 
 GERMAN = (
     ("Heute zeige ich Ihnen, wie ein kleines Modell spricht.", "Heute zeige ich euch, wie ein kleines Modell spricht."),
@@ -76,10 +77,11 @@ def test_scorers_are_found_by_metric() -> None:
     """Forbids a registered scorer that computes another number than its function."""
     hypotheses, references = _columns(GERMAN)
     texts = Texts(hypotheses=tuple(hypotheses), references=tuple(references), sources=None, target="de", made_by="made")
-    assert get_scorer("BLEU").score(texts) == score_bleu(hypotheses, references, "de", "made")
-    assert get_scorer("chrF").score(texts) == score_chrf(hypotheses, references, "made")
-    with pytest.raises(UserError, match="BLEU, chrF"):
-        get_scorer("BLUE")
+    settings = Scoring()
+    assert get_scorer("BLEU", settings).score(texts).score == score_bleu(hypotheses, references, "de", "made")
+    assert get_scorer("chrF", settings).score(texts).score == score_chrf(hypotheses, references, "made")
+    with pytest.raises(UserError, match="BLEU, COMET, chrF"):
+        get_scorer("BLUE", settings)
 
 
 def test_sources_must_align() -> None:

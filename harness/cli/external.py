@@ -1,0 +1,69 @@
+"""`harness import-hypotheses` and `rescore`: other people's translations, scored and ranked."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.cli.options import Options, common, parse_bytes
+from harness.errors import UserError
+from harness.external import Import, import_hypotheses
+from harness.findings import exit_code
+from harness.importers import load_test_set
+from harness.progress import say
+from harness.ranking import Ground
+from harness.rescore import Report, Rescored, rescore
+from harness.segment.yaml_file import read_yaml
+
+
+@click.command("import-hypotheses")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--test-set", required=True, help="Test set that was translated.")
+@click.option("--direction", required=True, help="E.g. en-zh.")
+@click.option("--declared-size", required=True, help="The system's size as its authors declare it, e.g. 3.98GiB.")
+@click.option("--column", default="", help="Column of a .csv file that holds the translations.")
+@click.option("--segmentation", type=click.Path(path_type=Path), help="YAML of the segments that were translated.")
+@common
+def import_command(options: Options, name: str, file: Path, test_set: str, direction: str, **rest: str) -> None:
+    """Import somebody else's translations from FILE as the system NAME; the leaderboard ranks them beside ours."""
+    if direction not in options.task.directions:
+        known = ", ".join(options.task.directions)
+        raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
+    segments = read_yaml(Path(rest["segmentation"])) if rest["segmentation"] else ()
+    wanted = Import(name, file, rest["column"], parse_bytes(rest["declared_size"]), segments)
+    ground = Ground(options.task, load_test_set(test_set, options.workdir), direction, options.workdir)
+    made = import_hypotheses(wanted, ground.test_set, direction, options.workdir)
+    scores = ground.scores(made.lines)
+    text = "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
+    options.emit(
+        {"name": name, "artifact": made.artifact, "lines": len(made.texts), "scores": scores},
+        f"{name} (external, declared {made.declared_bytes:,} bytes)  {made.test_set} {direction}  {text}",
+    )
+
+
+@click.command("rescore")
+@click.argument("folder", type=click.Path(path_type=Path))
+@common
+def rescore_command(options: Options, folder: Path) -> None:
+    """Score every submission in FOLDER (archives, or unpacked) on the task's test sets: exit code 1 on any fault."""
+    report = rescore(folder, options.task, options.workdir)
+    options.emit(report, _table(report, options.task.scoring.metrics))
+    for finding in report.findings:
+        say(str(finding))
+    sys.exit(exit_code(report.findings))
+
+
+def _table(report: Report, metrics: tuple[str, ...]) -> str:
+    heads = "".join(f"{metric:>10}" for metric in metrics)
+    width = max([len(row.name) for row in report.rows], default=4)
+    lines = [f"{'cluster':>7} {heads} {'95 % interval':>17} {'declared bytes':>16}  {'name':<{width}}  set, direction"]
+    return "\n".join([*lines, *(_line(row, metrics, width) for row in report.rows)])
+
+
+def _line(row: Rescored, metrics: tuple[str, ...], width: int) -> str:
+    values = "".join(f"{'-' if (value := row.value(metric)) is None else f'{value:.2f}':>10}" for metric in metrics)
+    span = f"{row.interval.low:.2f} to {row.interval.high:.2f}" if row.interval else "no reference"
+    size = f"{row.declared_bytes:,}" if row.declared_bytes else "-"
+    place = str(row.cluster or "-")
+    return f"{place:>7} {values} {span:>17} {size:>16}  {row.name:<{width}}  {row.test_set}, {row.direction}"

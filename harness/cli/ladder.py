@@ -1,0 +1,27 @@
+"""`harness ladder`: what each step of compression costs."""
+
+import click
+
+from harness.cli.options import Options, common
+from harness.errors import UserError
+from harness.files import write_bytes
+from harness.progress import say
+
+
+@click.command("ladder")
+@click.argument("test_set", default="")
+@common
+def ladder_command(options: Options, test_set: str) -> None:
+    """Compare every evaluated system on TEST_SET (by default the task's first) with the 16 bits of its role."""
+    from harness.ladder import climb, render_markdown, render_png
+
+    name = test_set or next((names[0] for names in options.task.test_sets.values() if names), "")
+    if not name:
+        raise UserError(f"Task {options.task.name!r} has no test set: name one.")
+    ladder = climb(options.task, name, options.workdir)
+    text, picture = render_markdown(ladder), render_png(ladder)
+    folder = options.workdir.leaderboard
+    write_bytes(folder / "ladder.md", text.encode())
+    write_bytes(folder / "ladder.png", picture)
+    say(f"wrote {folder / 'ladder.md'}, {folder / 'ladder.png'}")
+    options.emit(ladder, text.rstrip("\n"))

@@ -1,0 +1,69 @@
+"""`harness segment`: cut a test set's recordings."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from harness.cli.options import Options, common, device_option
+from harness.errors import MissingExtraError
+from harness.files import write_bytes
+from harness.findings import Finding
+from harness.importers import load_test_set
+from harness.progress import say
+from harness.segment import Segmenting, coverage_of, segment_with_findings
+from harness.segment.base import Segmentation
+from harness.segment.coverage import Coverage
+from harness.segment.yaml_file import to_yaml
+from harness.testset import TestSet
+from harness.workdir import WorkDir
+
+
+class Segmented(msgspec.Struct, frozen=True):
+    """What the command says.
+
+    Attributes:
+        file: the YAML that was written.
+        segmentation: the segments.
+        coverage: what they do to the speech; None where nothing says where speech is.
+        findings: about recordings and segments.
+    """
+
+    file: str
+    segmentation: Segmentation
+    coverage: Coverage | None
+    findings: tuple[Finding, ...]
+
+
+@click.command("segment")
+@click.argument("test_set")
+@click.option("--by", default=None, help="gold, fixed, shas, silero or file:PATH [default: what the task says].")
+@click.option("--out", default=None, help="Where to write the YAML [default: segmentations/ in the work directory].")
+@device_option
+@common
+def segment_command(options: Options, test_set: str, by: str | None, out: str | None, device: str) -> None:
+    """Cut TEST_SET into segments, print them as YAML, and say how much speech they drop or split."""
+    loaded = load_test_set(test_set, options.workdir)
+    settings = options.task.segmenting.by(by) if by else options.task.segmenting
+    made = _segment(loaded, settings, options.workdir, device, out)
+    for finding in made.findings:
+        say(str(finding))
+    say(str(made.coverage) if made.coverage else "No coverage report: there are no gold segments and no silero-vad.")
+    say(f"written to {made.file}")
+    options.emit(made, to_yaml(made.segmentation.segments).decode().rstrip("\n"))
+
+
+def _segment(test_set: TestSet, settings: Segmenting, workdir: WorkDir, device: str, out: str | None) -> Segmented:
+    found = segment_with_findings(test_set, settings, workdir, device)
+    made = found.segmentation
+    path = Path(out) if out else workdir.segmentations / f"{test_set.name}-{made.key[:16]}.yaml"
+    write_bytes(path, to_yaml(made.segments))
+    return Segmented(str(path), made, _coverage(test_set, made, workdir), found.findings)
+
+
+def _coverage(test_set: TestSet, made: Segmentation, workdir: WorkDir) -> Coverage | None:
+    try:
+        return coverage_of(test_set, made, workdir)
+    except MissingExtraError as error:
+        say(str(error))
+        return None

@@ -1,0 +1,27 @@
+"""`harness tables`: the papers' tables, ours beside the published figures."""
+
+import shutil
+
+import click
+
+from harness.cli.options import Options, common
+
+
+@click.command("tables")
+@click.argument("names", nargs=-1)
+@click.option("--markdown", is_flag=True, help="Print Markdown, with the source of every row.")
+@common
+def tables_command(options: Options, names: tuple[str, ...], markdown: bool) -> None:
+    """Print the papers' tables (all, or those NAMED, e.g. diet-kit-4) with what is built and evaluated here."""
+    from harness.progress import say
+    from harness.published import load_published
+    from harness.tables import Shelf, fill, render_markdown, render_terminal
+
+    library = load_published()
+    chosen = [library.table(name) for name in names or library.tables]
+    shelf = Shelf(options.task, options.workdir)
+    filled = [fill(*pair, options.task.name, shelf) for pair in chosen]
+    width = shutil.get_terminal_size((160, 24)).columns
+    options.emit(filled, render_markdown(filled) if markdown else render_terminal(filled, width))
+    if shelf.absent:
+        say(f"not measured here, for want of an artifact: {', '.join(shelf.absent)}")

@@ -1,0 +1,74 @@
+"""CoVoST 2 (Wang et al. 2021): translations as TSV files, over the clips of Common Voice 4.
+
+Two forms are read, both without quoting and with a backslash as escape. The release, `covost_v2.en_de.tsv`, has a
+column `split`; its rows of `train` and `train_covost` are the training set. What the release's own script makes of it,
+`covost_v2.en_de.train.tsv`, holds those rows alone.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.finetune.corpora.base import Example, Listing, read_lines
+
+DATASET = "covost2"
+_TRAINING = {"train", "train_covost"}
+Fields = dict[str, str]
+
+
+def read_covost(root: Path, source: str, target: str) -> Listing:
+    """List the training set of one pair.
+
+    Args:
+        root: folder with the TSV files and Common Voice's folder `clips`.
+        source: language of the speech, as the release calls it.
+        target: language of the translations, as the release calls it, e.g. `zh-CN`.
+
+    Raises:
+        UserError: neither file is there, or its header lacks a column.
+    """
+    listing = Listing()
+    seen = set()
+    for fields in _rows(_table(root, f"covost_v2.{source}_{target}"), listing):
+        name = fields["path"]
+        if Path(name).name != name or not name:
+            listing.left_out["no file name"] += 1
+        elif name in seen:
+            listing.left_out["clip listed twice"] += 1
+        else:
+            seen.add(name)
+            listing.add(Example(root / "clips" / name, name, fields["translation"]))
+    return listing
+
+
+def _table(root: Path, stem: str) -> Path:
+    found = [path for path in (root / f"{stem}.train.tsv", root / f"{stem}.tsv") if path.is_file()]
+    if not found:
+        raise UserError(
+            f"{root} holds neither {stem}.train.tsv nor {stem}.tsv: unpack CoVoST 2's files of this pair into the "
+            "folder of Common Voice that has `clips`."
+        )
+    return found[0]
+
+
+def _rows(path: Path, listing: Listing) -> Iterator[Fields]:
+    """Yield the rows of the training set; a row with too few or too many fields is left out."""
+    header, *lines = read_lines(path)
+    columns = _fields(header)
+    wanted = {"path", "translation"} | (set() if path.name.endswith(".train.tsv") else {"split"})
+    if not wanted <= set(columns):
+        raise UserError(f"{path} lacks the columns {', '.join(sorted(wanted - set(columns)))}: restore the release.")
+    for line in lines:
+        fields = _fields(line)
+        if len(fields) != len(columns):
+            listing.left_out["broken row"] += 1
+            continue
+        row = dict(zip(columns, fields, strict=True))
+        if "split" not in wanted or row["split"] in _TRAINING:
+            yield row
+
+
+def _fields(line: str) -> list[str]:
+    reader = csv.reader([line.removesuffix("\r")], delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\")
+    return next(reader, [])

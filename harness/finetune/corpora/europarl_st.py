@@ -1,0 +1,77 @@
+"""Europarl-ST (Iranzo-Sánchez et al. 2020), release 1.1: debates of the European Parliament.
+
+`<root>/en/audios/` holds one recording per speech, `<root>/en/de/train/segments.lst` one segment per line (recording,
+start and end in seconds), and `segments.de` beside it, line by line, the translations.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.finetune.corpora.base import Example, Listing, read_lines
+
+DATASET = "europarl-st"
+_READABLE = (".wav", ".flac", ".mp3", ".ogg")
+"""What libsndfile reads; the release's .m4a is not among them."""
+
+
+def read_europarl_st(root: Path, source: str, target: str) -> Listing:
+    """List the training set of one pair.
+
+    Args:
+        root: the unpacked release's folder that holds one folder per language.
+        source: language of the speech, ISO 639-1.
+        target: language of the translations, ISO 639-1.
+
+    Raises:
+        UserError: a file is missing, segments and translations differ in number, or recordings are still .m4a.
+    """
+    folder = root / source / target / "train"
+    segments, texts = read_lines(folder / "segments.lst"), read_lines(folder / f"segments.{target}")
+    if len(segments) != len(texts):
+        raise UserError(
+            f"{folder} has {len(segments)} segments and {len(texts)} translations, which belong together line by "
+            "line: restore the released files."
+        )
+    listing = Listing()
+    audio = _finder(root / source / "audios")
+    for segment, text in zip(segments, texts, strict=True):
+        times = _times(segment)
+        if times is None:
+            listing.left_out["broken row"] += 1
+            continue
+        name, start, end = times
+        listing.add(Example(audio(name), name, text, start, round(end - start, 3)))
+    return listing
+
+
+def _times(segment: str) -> tuple[str, float, float] | None:
+    """Return recording, start and end of a segment, or None where the line is none."""
+    fields = segment.split()
+    try:
+        name, start, end = fields[0], float(fields[1]), float(fields[2])
+    except (IndexError, ValueError):
+        return None
+    is_good = len(fields) == 3 and Path(name).name == name and 0 <= start < end < math.inf
+    return (name, start, end) if is_good else None
+
+
+def _finder(folder: Path) -> Callable[[str], Path]:
+    """Return what finds a recording by its name; each is looked for once."""
+
+    @cache
+    def find(name: str) -> Path:
+        # A name has dots of its own (en.20080924.31.3-260), so a suffix is appended, never replaced.
+        for suffix in _READABLE:
+            if (folder / f"{name}{suffix}").is_file():
+                return folder / f"{name}{suffix}"
+        if (folder / f"{name}.m4a").is_file():
+            raise UserError(
+                f"{folder / name}.m4a is in the released format, which libsndfile does not read: convert every file of "
+                "the folder first, e.g. `for f in *.m4a; do ffmpeg -i $f -ac 1 -ar 16000 ${f%.m4a}.flac; done`."
+            )
+        return folder / f"{name}{_READABLE[0]}"
+
+    return find

@@ -1,0 +1,162 @@
+"""From evaluations on disk to the ladder and to contrasts of groups of systems; needs no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from harness.assemble import find_artifact
+from harness.errors import UserError
+from harness.evaluation import Evaluation, evaluation_path, read_evaluation
+from harness.generation_store import load_hypotheses
+from harness.importers import load_test_set, test_set_name
+from harness.ranking import Ground
+from harness.registry import System, all_systems
+from harness.score.aligned import lines_of
+from harness.score.significance import Comparison, Interval, interval, paired_bootstrap
+from harness.score.statistics import Statistics
+from harness.size import measure
+from harness.task import Task
+from harness.workdir import WorkDir
+
+SELECTED = ("hqq-contrastive",)
+RANDOM = ("hqq-random4-a", "hqq-random4-b", "hqq-random4-c")
+CONTRASTS = (
+    ("sensitivity-guided", SELECTED, "mean of the three random", RANDOM),
+    ("sensitivity-guided", SELECTED, "first 4 layers", ("hqq-first4",)),
+    ("sensitivity-guided", SELECTED, "middle 4 layers", ("hqq-middle4",)),
+    ("sensitivity-guided", SELECTED, "last 4 layers", ("hqq-last4",)),
+    ("AWQ on source audio", ("hqq-primary",), "without AWQ", SELECTED),
+)
+"""Groups of systems that the papers compare (Diet-KIT tables 4 and 5)."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One system.
+
+    Attributes:
+        system: registered name.
+        role: of its checkpoint.
+        bytes: of all files of its artifact.
+        quality: mean over directions of the metric that ranks, with its interval.
+        loss: quality minus that of the 16-bit system of its role; None for that system, or where it was not measured.
+        cross_entropy: mean over directions, nats per token; None where it was not measured.
+    """
+
+    system: str
+    role: str
+    bytes: int
+    quality: Interval
+    loss: Comparison | None
+    cross_entropy: float | None
+
+
+class Contrast(msgspec.Struct, frozen=True):
+    """One group of systems against another.
+
+    Attributes:
+        name: of the first group.
+        other: of the second group.
+        comparison: mean quality of the first minus that of the second.
+    """
+
+    name: str
+    other: str
+    comparison: Comparison
+
+
+class Ladder(msgspec.Struct, frozen=True):
+    """The ladder of a task on one test set.
+
+    Attributes:
+        task: name of the task.
+        test_set: name of the test set.
+        directions: over which qualities are averaged.
+        metric: the metric that ranks.
+        steps: in the order of registration.
+        contrasts: those whose systems are all there.
+    """
+
+    task: str
+    test_set: str
+    directions: tuple[str, ...]
+    metric: str
+    steps: tuple[Step, ...]
+    contrasts: tuple[Contrast, ...]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What is stored of one system."""
+
+    system: System
+    bytes: int
+    statistics: tuple[Statistics, ...]
+    cross_entropy: float | None
+
+
+def climb(task: Task, test_set: str, workdir: WorkDir) -> Ladder:
+    """Compare every evaluated system with the 16-bit system of its role.
+
+    Args:
+        task: its metric, roles and directions.
+        test_set: name of a test set with references.
+        workdir: the store.
+
+    Raises:
+        UserError: nothing is evaluated on the set, or a stored file does not read.
+    """
+    directions = tuple(p for p in task.directions if test_set in map(test_set_name, task.sets(p)))
+    entry = next((e for p in directions for e in task.sets(p) if test_set_name(e) == test_set), test_set)
+    data = load_test_set(entry, workdir)
+    grounds = [Ground(task, data, pair, workdir) for pair in directions]
+    found = {
+        system.name: measured for system in all_systems() if (measured := _measured(task, system, grounds)) is not None
+    }
+    if not found:
+        raise UserError(f"No system is evaluated on {test_set} yet: `harness run --stage evaluate` does that.")
+    contrasts = tuple(
+        Contrast(name, other, paired_bootstrap(_all(found, ones), _all(found, others)))
+        for name, ones, other, others in CONTRASTS
+        if {*ones, *others} <= found.keys()
+    )
+    steps = tuple(_step(measured, found) for measured in found.values())
+    return Ladder(task.name, test_set, directions, task.scoring.metrics[0], steps, contrasts)
+
+
+def _all(found: dict[str, _Measured], names: Sequence[str]) -> list[Statistics]:
+    return [statistics for name in names for statistics in found[name].statistics]
+
+
+def _step(measured: _Measured, found: dict[str, _Measured]) -> Step:
+    base = found.get(f"fp16-{measured.system.role}")
+    compared = base is not None and base is not measured
+    return Step(
+        system=measured.system.name,
+        role=measured.system.role,
+        bytes=measured.bytes,
+        quality=interval(measured.statistics),
+        loss=paired_bootstrap(measured.statistics, base.statistics) if base and compared else None,
+        cross_entropy=measured.cross_entropy,
+    )
+
+
+def _measured(task: Task, system: System, grounds: Sequence[Ground]) -> _Measured | None:
+    """Return what is stored of a system, or None where it is not evaluated in every direction."""
+    workdir = grounds[0].workdir
+    try:
+        artifact = find_artifact(task, system.name, workdir)
+    except UserError:
+        return None
+    paths = [evaluation_path(workdir, artifact, ground.test_set.name, ground.direction) for ground in grounds]
+    evaluations = [evaluation for path in paths if (evaluation := read_evaluation(path)) is not None]
+    if len(evaluations) < len(grounds):
+        return None
+    lines = [lines_of(load_hypotheses(workdir.hypotheses / each.hypotheses)) for each in evaluations]
+    statistics = tuple(ground.statistics(each) for ground, each in zip(grounds, lines, strict=True))
+    return _Measured(system, measure(artifact).total, statistics, _cross_entropy(evaluations))
+
+
+def _cross_entropy(evaluations: Sequence[Evaluation]) -> float | None:
+    values = [score.value for each in evaluations for score in each.scores if score.metric == "cross-entropy"]
+    return sum(values) / len(values) if len(values) == len(evaluations) else None

@@ -1,0 +1,69 @@
+"""Words through a foreign tool and back: whatever the tool does to its text, ours comes out as it went in.
+
+The tools treat ` ### ` and tabs as separators, break on control characters and trim their output. So they are given a
+prepared text in which every such character is replaced by another *one*, and from their answer only the places of
+the cuts are taken, counted in characters that are not white space. The cuts are then made in the original text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+SPACELESS = frozenset({"ja", "zh"})
+"""Languages (ISO 639-1) that put no spaces between words."""
+_SEPARATOR = "###"
+_HARMLESS_SEPARATOR = "＃＃＃"
+_SPACE_MARK = "\u2581"
+"""mweralign's own sign for a space inside a token."""
+_REPLACED = frozenset({"Cc", "Cs", "Cn", "Co"})
+"""Unicode categories without any use in a translation: control characters, surrogates, unassigned, private."""
+_LATIN_END = re.compile(r"[!-~\u00a1-\u024f]\Z")
+_LATIN_START = re.compile(r"[!-~\u00a1-\u024f]")
+
+
+def join(texts: Sequence[str], target: str) -> str:
+    """Return the translations of one recording as one line.
+
+    Chinese and Japanese lines are joined without a space, but where Latin letters would run together.
+    """
+    words = [" ".join(text.split()) for text in texts]
+    filled = [text for text in words if text]
+    if target not in SPACELESS:
+        return " ".join(filled)
+    joined = ""
+    for text in filled:
+        meet = bool(_LATIN_END.search(joined) and _LATIN_START.match(text))
+        joined += f" {text}" if meet else text
+    return joined
+
+
+def prepare(text: str) -> str:
+    """Return a text that is safe to give to a tool, with as many characters that are not white space."""
+    plain = " ".join(text.split()).replace(_SEPARATOR, _HARMLESS_SEPARATOR)
+    return "".join(_harmless(character) for character in plain)
+
+
+def _harmless(character: str) -> str:
+    unsafe = character == _SPACE_MARK or unicodedata.category(character) in _REPLACED
+    return "\ufffd" if unsafe else character
+
+
+def dense(text: str) -> str:
+    """Return a text without its white space."""
+    return "".join(text.split())
+
+
+def cut(text: str, pieces: Sequence[str]) -> tuple[str, ...]:
+    """Cut a text where a tool cut the prepared form of it.
+
+    Raises:
+        ValueError: the pieces are not the prepared text: the tool lost, added or changed a character.
+    """
+    if dense("".join(pieces)) != dense(prepare(text)):
+        raise ValueError("the pieces do not hold the text that was given")
+    places = [place for place, character in enumerate(text) if not character.isspace()]
+    cuts, seen = [0], 0
+    for piece in pieces[:-1]:
+        seen += len(dense(piece))
+        cuts.append(places[seen] if seen < len(places) else len(text))
+    return tuple(text[begin:end].strip() for begin, end in zip(cuts, [*cuts[1:], len(text)], strict=True))
