@@ -16,7 +16,8 @@ def echoed(speech: Samples, seconds: float, share: float, seed: int) -> Samples:
     length = int(seconds * RATE)
     answer = np.random.default_rng(seed).standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
     wet = fftconvolve(speech, answer / np.sqrt(np.square(answer).sum()))[: len(speech)]
-    return (speech + share * wet).astype(np.float32)
+    heard: Samples = (speech + share * wet).astype(np.float32)
+    return heard
 
 
 def bangs(length: int, level: float, rng: Random) -> Samples:
@@ -34,14 +35,16 @@ def _bang(rng: Random) -> Samples:
     time = np.arange(RATE // 2) / RATE
     noise = np.random.default_rng(rng.randrange(1 << 30)).standard_normal(len(time))
     sound = np.cumsum(noise) * np.exp(-12 * time)
-    return (sound / np.abs(sound).max()).astype(np.float32)
+    full: Samples = (sound / np.abs(sound).max()).astype(np.float32)
+    return full
 
 
 def _sweep(rng: Random) -> Samples:
     time = np.arange(RATE) / RATE
     low, high = rng.uniform(150, 400), rng.uniform(600, 1500)
     sound = np.sin(2 * np.pi * (low * time + (high - low) / 2 * np.square(time))) * np.sin(np.pi * time)
-    return sound.astype(np.float32)
+    rising: Samples = sound.astype(np.float32)
+    return rising
 
 
 def music(length: int, level: float, rng: Random) -> Samples:

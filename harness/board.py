@@ -60,6 +60,7 @@ def _rows(
                 base=Base(base.system, base.total) if base else None,
                 scores=found.scores,
                 speed=found.speed,
+                flags=found.flags,
             )
         )
     return ranked(rows, hypotheses, (task, *where), workdir)

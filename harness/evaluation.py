@@ -17,6 +17,7 @@ from harness.calibrate.speed import speed
 from harness.engine import EngineLoader
 from harness.errors import UserError, check_format
 from harness.files import read_json, write_json
+from harness.flags import flagged
 from harness.generate import generate
 from harness.hypothesis import HypothesisSet
 from harness.importers import test_set_name
@@ -29,7 +30,7 @@ from harness.task import Task
 from harness.testset import TestSet
 from harness.workdir import WorkDir
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         hypotheses: key of the translations.
         scores: BLEU, chrF, cross-entropy; empty where the set has no references.
         speed: seconds per item, throughput, peak memory; None on blind sets.
+        flags: how many translations carry each flag, by its name.
     """
 
     system: str
@@ -52,6 +54,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     hypotheses: str
     scores: tuple[Score, ...]
     speed: Speed | None
+    flags: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Bench:
             segmentation=segment(test_set, self.task.segmenting, self.workdir, self.device),
             direction=self.task.directions[pair],
             prompt=self.task.prompts[role.prompt],
-            decoding=role.decoding,
+            decoding=role.decoding.on(test_set.name, test_set.campaign_name),
             device=self.device,
         )
 
@@ -114,6 +117,7 @@ def evaluate(bench: Bench, test_set: TestSet, pair: str) -> Evaluation:
         hypotheses=made.key,
         scores=_scores(bench, request, made),
         speed=_speed(made, timing),
+        flags={str(flag): count for flag, count in flagged(made).counts.items()},
     )
     path = evaluation_path(bench.workdir, bench.artifact, test_set.name, pair)
     write_json(path, {"format_version": FORMAT, "evaluation": result})

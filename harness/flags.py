@@ -133,6 +133,6 @@ def _is_foreign(units: Sequence[str], target: str) -> bool:
         script = script_of_language(target)
     except UserError:
         return False
-    found = [script_of_text(unit) for unit in units]
-    lettered = [one for one in found if one is not Script.NONE]
-    return bool(lettered) and 2 * lettered.count(script) < len(lettered)
+    found = Counter(script_of_text(unit) for unit in units)
+    lettered = found.total() - found[Script.NONE]
+    return 2 * found[script] < lettered

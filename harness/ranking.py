@@ -7,6 +7,7 @@ import msgspec
 
 from harness.errors import UserError
 from harness.external import External, load_externals
+from harness.flags import flagged_texts
 from harness.generation_store import load_hypotheses
 from harness.importers import load_test_set, test_set_name
 from harness.leaderboard.rows import Row
@@ -120,6 +121,7 @@ def external_row(made: External, ground: Ground) -> Row:
         weights_bytes=None,
         fits=ground.task.limit.admits(made.declared_bytes),
         scores=ground.scores(made.lines),
+        flags={str(flag): count for flag, count in flagged_texts(made.lines.texts, made.lines.target).counts.items()},
         declared=True,
     )
 

@@ -31,9 +31,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _wav(data: bytes, announced: int, rate: int = RATE, channels: int = 1) -> bytes:
-    head = struct.pack("<4sL4s4sLHHLLHH", b"RIFF", min(36 + announced, 0xFFFFFFFF), b"WAVE", b"fmt ", 16, 1, channels, rate,
-                       (rate * 2 * channels) & 0xFFFFFFFF, 2 * channels, 16)  # fmt: skip
-    return head + struct.pack("<4sL", b"data", announced) + data
+    speed = (rate * 2 * channels) & 0xFFFFFFFF
+    shape = struct.pack("<4sLHHLLHH", b"fmt ", 16, 1, channels, rate, speed, 2 * channels, 16)
+    body = b"WAVE" + shape + struct.pack("<4sL", b"data", announced) + data
+    return struct.pack("<4sL", b"RIFF", min(36 + announced, 0xFFFFFFFF)) + body
 
 
 def _with(samples: NDArray[np.float64], **how: object) -> bytes:
@@ -163,7 +164,7 @@ def _instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     def run(_command: list[str], **how: object) -> object:
         return real([sys.executable, "-S", "-c", program], **how)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(audio_check.subprocess, "run", run)
+    monkeypatch.setattr("harness.audio_check.subprocess.run", run)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from harness.workdir import WorkDir
 from tests.helpers.provenance import make_artifact, make_manifest
 from tests.helpers.translations import make_hypotheses, make_test_set
 
-TASK = load_task("demo")
+TASK = msgspec.structs.replace(load_task("demo"), blind_sets={})
 TEST_SET = make_test_set({}, lines=3, name="demo-eval", campaign_name="DEMOEVAL")
 TEXTS = ("Erste Zeile.", "Zweite\r\nZeile\u2028hier.\n", "Größe zählt.")
 UNCONSTRAINED = "TOY_IWSLT26_ModelCompression_en-de_unconstrained_primary"

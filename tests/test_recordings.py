@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness import recordings as module
+from harness.audio_check import normalise
 from harness.audio_worker import listen
 from harness.errors import UserError
+from harness.findings import Finding
 from harness.importers import load_test_set
 from harness.workdir import WorkDir
 from tests.helpers.handed_out import (
@@ -148,19 +149,23 @@ def test_a_second_import_writes_nothing(tmp_path: Path, work: WorkDir) -> None:
 def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids that a half-imported set is taken for whole, and that finished recordings are decoded again."""
     write_archive(tmp_path / "set")
-    name, real, done = write_manifest(tmp_path / "t.toml", tmp_path / "set"), module.normalise, []
+    name = write_manifest(tmp_path / "t.toml", tmp_path / "set")
+    done: list[str] = []
 
-    def die_at_the_second(source: Path, target: Path) -> tuple[object, ...]:
+    def count(source: Path, target: Path) -> tuple[Finding, ...]:
+        done.append(source.name)
+        return normalise(source, target)
+
+    def die_at_the_second(source: Path, target: Path) -> tuple[Finding, ...]:
         if done:
             raise KeyboardInterrupt
-        done.append(source.name)
-        return real(source, target)
+        return count(source, target)
 
-    monkeypatch.setattr(module, "normalise", die_at_the_second)
+    monkeypatch.setattr("harness.recordings.normalise", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         load_test_set(name, work)
     assert [path.suffix for path in work.testsets.iterdir()] == [".partial"]
-    monkeypatch.setattr(module, "normalise", lambda source, target: done.append(source.name) or real(source, target))
+    monkeypatch.setattr("harness.recordings.normalise", count)
     assert len(load_test_set(name, work).file_order) == 2
     assert done == [f"{talk}.wav" for talk in TALKS]
     assert [path.suffix == ".partial" for path in work.testsets.iterdir()] == [False]

@@ -47,12 +47,11 @@ def expectation(task: Task, test_sets: Sequence[TestSet]) -> Expectation:
     by_name = {test_set.name: test_set for test_set in test_sets}
     sets = {}
     for pair in task.directions:
-        sets[pair] = tuple(
-            ExpectedSet(campaign_name(entry), _lines(by_name.get(test_set_name(entry))))
-            for entry in task.submitted(pair)
-        )
+        sets[pair] = tuple(_expected(entry, by_name.get(test_set_name(entry))) for entry in task.submitted(pair))
     return Expectation(task.names, sets)
 
 
-def _lines(test_set: TestSet | None) -> int | None:
-    return len(test_set.gold.segments) if test_set and test_set.gold else None
+def _expected(entry: str, test_set: TestSet | None) -> ExpectedSet:
+    if test_set is None:
+        return ExpectedSet(campaign_name(entry), None)
+    return ExpectedSet(test_set.campaign_name, len(test_set.gold.segments) if test_set.gold else None)

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.check.container import Member, shown
+from harness.check.container import Member
 from harness.check.expected import Expectation, ExpectedSet
 from harness.findings import Finding, Severity
+from harness.members import shown
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ _COMMANDS = {
     "sensitivity": "harness.cli.sensitivity:sensitivity_command",
     "fetch": "harness.cli.fetch:fetch_command",
     "segment": "harness.cli.segment:segment_command",
+    "segmenters": "harness.cli.segmenters:segmenters_command",
     "generate": "harness.cli.evaluation:generate_command",
     "score": "harness.cli.evaluation:score_command",
     "ladder": "harness.cli.ladder:ladder_command",

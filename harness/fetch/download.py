@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 30
 """Most bytes of a file whose size nobody announces."""
-_PAUSES = (0.5, 2.0, 5.0, 10.0)
+_PAUSES = (0.5, 2.0, 5.0)
 """Seconds before each further attempt; an attempt that brought bytes starts them anew."""
 _TIMEOUT = (15.0, 60.0)
 _BLOCK = 1 << 20
@@ -194,7 +194,7 @@ def _reason(error: Exception) -> str:
 def _check(response: "Response", url: str, part: _Part) -> None:
     """Refuse an answer that is no file; leave the part as it is or begin it anew."""
     hops = [urlsplit(one.url).scheme for one in (*response.history, response)]
-    if "https" in hops and hops[-1] != "https":
+    if hops[0] == "https" and set(hops) != {"https"}:
         raise UserError(f"{url} redirects to the unencrypted {response.url}: look for the right address.")
     code = response.status_code
     if code == 416:

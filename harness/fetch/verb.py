@@ -1,6 +1,7 @@
 """The verb: from a source to files that are whole and are what they should be."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,11 +98,10 @@ def fetch(source: Source, workdir: WorkDir) -> Fetched:
         wanted = _wanted(job)
     except UnreachableError as error:
         raise UserError(f"{error}: {_by_hand_all(source, job.record)}") from error
-    downloaded = 0
-    with progress(f"fetch {source.name}", len(wanted)) as advance:
-        for one in wanted:
-            downloaded += _bring(job, one)
-            advance(1)
+    try:
+        downloaded = _bring_all(job, wanted)
+    except UnreachableError as error:
+        raise UserError(f"{error}: {_by_hand(job, wanted)}") from error
     path = _unpacked(job, downloaded) if source.unpack else source.folder
     return Fetched(source.name, str(path), job.record.revision, job.record.files, downloaded)
 
@@ -125,6 +125,15 @@ def _known(recorded: FileSum | None, expected: Expected) -> Expected:
     return replace(expected, sha256=recorded.sha256, bytes=recorded.bytes, origin="recorded at the first fetch")
 
 
+def _bring_all(job: _Job, wanted: Sequence[_Wanted]) -> int:
+    downloaded = 0
+    with progress(f"fetch {job.source.name}", len(wanted)) as advance:
+        for one in wanted:
+            downloaded += _bring(job, one)
+            advance(1)
+    return downloaded
+
+
 def _bring(job: _Job, one: _Wanted) -> int:
     """Verify a file that is there, or download it; returns how many came over the network."""
     target = job.folder / one.path
@@ -133,10 +142,7 @@ def _bring(job: _Job, one: _Wanted) -> int:
         _verify(target, found, one.expected)
         job.keep(one.path, found)
         return 0
-    try:
-        job.keep(one.path, download(job.online(), one.url, target, one.expected))
-    except UnreachableError as error:
-        raise UserError(f"{error}: download {one.url} by hand, put it at {target}, and fetch again.") from error
+    job.keep(one.path, download(job.online(), one.url, target, one.expected))
     return 1
 
 
@@ -165,6 +171,13 @@ def _unpacked(job: _Job, downloaded: int) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return final
+
+
+def _by_hand(job: _Job, wanted: Sequence[_Wanted]) -> str:
+    """Say what to download by hand, and where to put it."""
+    missing = [(one.url, job.folder / one.path) for one in wanted if not (job.folder / one.path).is_file()]
+    steps = "; ".join(f"download {url} by hand and put it at {target}" for url, target in missing)
+    return f"{steps}; then fetch again."
 
 
 def _by_hand_all(source: Source, record: Record) -> str:

@@ -1,6 +1,6 @@
 """The columns of the leaderboard: what each is called, where its value comes from and how it is printed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.leaderboard.rows import Leaderboard, Section, Speed, Standing
@@ -51,7 +51,7 @@ def columns(board: Leaderboard) -> tuple[Column, ...]:
     """Return the columns of a board, in order."""
     metrics = tuple(_metric(metric) for metric in board.metrics)
     source = Column("source", "source", lambda s: s.row.source, "s")
-    return (*_identity(), *metrics, *_tests(board), *_sizes(board), *_speeds(), source)
+    return (*_identity(), *metrics, *_tests(board), *_flags(board), *_sizes(board), *_speeds(), source)
 
 
 def _identity() -> tuple[Column, ...]:
@@ -78,6 +78,18 @@ def _tests(board: Leaderboard) -> tuple[Column, ...]:
         Column(low, "interval_low", lambda s: s.row.interval.low if s.row.interval else None, ".2f"),
         Column(high, "interval_high", lambda s: s.row.interval.high if s.row.interval else None, ".2f"),
     )
+
+
+def _flags(board: Leaderboard) -> tuple[Column, ...]:
+    """Return the column of suspicious translations, where anybody looked for them."""
+    if not any(row.flags is not None for section in board.sections for row in section.rows):
+        return ()
+    return (Column("flags", "flags", lambda s: None if s.row.flags is None else _counted(s.row.flags), "s", "flags"),)
+
+
+def _counted(flags: Mapping[str, int]) -> str:
+    """Return `3 cut, 1 repeats`, or `none`."""
+    return ", ".join(f"{count} {flag}" for flag, count in flags.items() if count) or "none"
 
 
 def _sizes(board: Leaderboard) -> tuple[Column, ...]:

@@ -1,5 +1,6 @@
 """Means over directions: how a system does when every direction counts the same."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -35,7 +36,19 @@ def _mean_row(rows: Sequence[Row], signature: str) -> Row:
     scores = tuple(score for score in means_ if score is not None)
     speed = _mean_speed([row.speed for row in rows], signature)
     # Clusters and intervals belong to one test set in one direction.
-    return msgspec.structs.replace(rows[0], scores=scores, speed=speed, cluster=None, interval=None)
+    return msgspec.structs.replace(
+        rows[0], scores=scores, speed=speed, cluster=None, interval=None, flags=_sum_of_flags(rows)
+    )
+
+
+def _sum_of_flags(rows: Sequence[Row]) -> dict[str, int] | None:
+    """Count over all directions; None where nobody looked at one of them."""
+    total: Counter[str] = Counter()
+    for row in rows:
+        if row.flags is None:
+            return None
+        total.update(row.flags)
+    return dict(total)
 
 
 def _mean_score(scores: Sequence[Score | None], signature: str) -> Score | None:

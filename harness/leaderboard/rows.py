@@ -47,6 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         speed: None when nothing was measured.
         cluster: systems of the same cluster do not differ significantly in the metric that ranks; None when not tested.
         interval: of the metric that ranks, by bootstrap; None when not computed.
+        flags: how many translations are suspicious, by the flag's name; None where nobody looked.
         declared: whether the bytes are what somebody else declares, not measured here.
     """
 
@@ -62,6 +63,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     speed: Speed | None = None
     cluster: int | None = None
     interval: Interval | None = None
+    flags: dict[str, int] | None = None
     declared: bool = False
 
     def score(self, metric: str) -> Score | None:

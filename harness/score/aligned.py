@@ -165,6 +165,8 @@ def _recordings(test_set: TestSet, target: str) -> tuple[str, ...]:
     """Return the recording that each reference line belongs to."""
     if test_set.gold is not None:
         return tuple(segment.wav for segment in test_set.gold.segments)
+    if test_set.sentence_wavs is not None:
+        return test_set.sentence_wavs
     if len(test_set.file_order) == 1:
         return test_set.file_order * len(test_set.references[target])
     raise UserError(

@@ -56,7 +56,7 @@ class Shelf:
         if found is None:
             return None
         if measure_ is Measure.SECONDS:
-            return found.speed.seconds_per_item
+            return found.speed.seconds_per_item if found.speed else None
         return next((score.value for score in found.scores if score.metric == str(measure_)), None)
 
     def _find(self, system: str) -> Artifact | None:

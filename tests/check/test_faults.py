@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.check import Expectation, ExpectedSet, check_archive, expectation
@@ -121,14 +122,16 @@ def test_a_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
 
 
 def test_expectation_comes_from_task_and_test_sets() -> None:
-    """Forbids a line count for an unsegmented set, and requiring blind sets that the task does not translate."""
-    test_set = make_test_set({}, lines=7, name="acl6060-eval", campaign_name="ACL6060")
+    """Forbids a line count for a set that is not there, an archive without a blind set, and test sets beside them."""
+    test_set = make_test_set({}, lines=7, name="ACL6060", campaign_name="ACL6060")
     found = expectation(load_task("iwslt2026-4gb"), [test_set])
     assert found.sets["en-de"][0] == ExpectedSet("ACL6060", 7)
     assert [entry.name for entry in found.sets["en-zh"]] == [
         "ACL6060", "BUSINESSNEWS", "CALLCENTER", "TVSERIES", "YOUTUBE",
     ]  # fmt: skip
-    assert [entry.required for entry in found.sets["en-zh"]] == [True, False, False, False, False]
+    assert {entry.lines for entry in found.sets["en-zh"][1:]} == {None}
+    assert all(entry.required for entry in found.sets["en-zh"])
     demo = make_test_set({}, lines=2, name="demo-eval", campaign_name="DEMOEVAL")
     only = (ExpectedSet("DEMOEVAL", 2),)
-    assert expectation(load_task("demo"), [demo]) == Expectation(NAMES, {"en-de": only, "en-zh": only})
+    task = msgspec.structs.replace(load_task("demo"), blind_sets={})
+    assert expectation(task, [demo]) == Expectation(NAMES, {"en-de": only, "en-zh": only})

@@ -49,9 +49,10 @@ def artifact(task: Task, shared: WorkDir) -> Artifact:
         hypotheses="0" * 64,
         scores=(Score("BLEU", 12.25, "x 100", "BLEU|toy", 3), Score("COMET", 71.5, "x 100", "COMET|toy", 3)),
         speed=Speed(seconds_per_item=0.125, segments_per_second=9.0, peak_mib=100.0, signature="toy"),
+        flags={},
     )
     path = evaluation_path(shared, built, "tiny-set", "en-de")
-    write_json(path, {"format_version": 1, "evaluation": made})
+    write_json(path, {"format_version": 2, "evaluation": made})
     return built
 
 

@@ -1,0 +1,83 @@
+"""data/demo/blind: six sets in the form in which the campaign hands them out."""
+
+import json
+from functools import cache
+
+import pytest
+
+from harness.audio import open_recording
+from harness.audio_worker import listen
+from harness.importers import load_test_set
+from harness.manifests import data_root
+from harness.testset import TestSet
+from harness.workdir import open_workdir
+
+BLIND = data_root() / "data" / "demo" / "blind"
+SETS = ("ACL6060", "BUSINESSNEWS", "CALLCENTER", "CHALLENGEACCENT", "TVSERIES", "YOUTUBE")
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TestSet]:
+    """All six, imported; decoded in this process, since our own files need no other."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("harness.audio_check._listen", lambda source, target, _limit: listen(source, target))
+    workdir = open_workdir(str(tmp_path_factory.mktemp("blind")))
+    found = {name: load_test_set(f"demo-{name}", workdir) for name in SETS}
+    patch.undo()
+    return found
+
+
+def test_each_set_has_two_recordings_of_one_to_three_minutes(sets: dict[str, TestSet]) -> None:
+    """Forbids sets too short to show segmentation, or under another name than the campaign's."""
+    for name, test_set in sets.items():
+        assert test_set.campaign_name == name
+        assert len(test_set.file_order) >= 2
+        lengths = [open_recording(test_set.audio / wav).seconds for wav in test_set.file_order]
+        assert all(60 <= seconds <= 180 for seconds in lengths), (name, lengths)
+
+
+def test_one_set_has_no_references_one_no_transcripts_one_gold_segments(sets: dict[str, TestSet]) -> None:
+    """Forbids that the demo is easier than the campaign, where such sets must be translated all the same."""
+    assert {name for name, one in sets.items() if not one.references} == {"YOUTUBE"}
+    assert {name for name, one in sets.items() if one.source is None} == {"CALLCENTER"}
+    assert {name for name, one in sets.items() if one.gold is not None} == {"CHALLENGEACCENT"}
+    assert set(sets["CHALLENGEACCENT"].references) == {"de"}
+
+
+def test_file_order_is_not_the_order_of_names(sets: dict[str, TestSet]) -> None:
+    """Forbids a demo on which sorting the recordings passes for reading FILE_ORDER."""
+    assert sum(list(one.file_order) != sorted(one.file_order) for one in sets.values()) >= 3
+
+
+def test_the_telephone_ships_at_its_own_rate(sets: dict[str, TestSet]) -> None:
+    """Forbids a telephone of 16 kHz, and alarms about the others."""
+    for name, test_set in sets.items():
+        rules = {finding.rule for finding in test_set.findings}
+        assert rules == ({"audio-rate"} if name == "CALLCENTER" else set()), name
+
+
+@cache
+def known_sentences() -> set[str]:
+    """Every sentence of the other splits."""
+    from demo.synthesise import split_sentences
+
+    return {one.en for name, split in split_sentences().items() if name != "blind" for one in split}
+
+
+def test_blind_sentences_are_heard_nowhere_else(sets: dict[str, TestSet]) -> None:
+    """Forbids that a system was trained or tuned on a blind set's sentences, or that a sentence comes twice."""
+    said = [line for one in sets.values() for line in one.source or ()]
+    assert len(said) > 250
+    assert len(set(said)) == len(said)
+    assert not set(said) & known_sentences()
+    talks = [json.loads(line)["de"] for split in ("dev", "eval") for line in _rows(split)]
+    assert not set(sets["CALLCENTER"].references["de"]) & set(talks)
+
+
+def _rows(split: str) -> list[str]:
+    return (BLIND.parent / "corpus" / split / "sentences.jsonl").read_text("utf-8").splitlines()
+
+
+def test_business_news_is_about_numbers(sets: dict[str, TestSet]) -> None:
+    """Forbids a business set like any other: every sentence names a number."""
+    assert all(any(character.isdigit() for character in line) for line in sets["BUSINESSNEWS"].source or ("",))
