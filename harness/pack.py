@@ -3,7 +3,7 @@
 import io
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.files import publish_directory, sha256_of, write_bytes
 from harness.hypothesis import HypothesisSet
 from harness.importers import test_set_name
+from harness.segment.yaml_file import to_yaml
 from harness.size import measure
 from harness.submission import ModelEntry, ModelName, Submission, model_name
 from harness.task import Task
@@ -69,7 +70,7 @@ class Packed(msgspec.Struct, frozen=True):
 
 
 def pack(request: PackRequest, workdir: WorkDir) -> Packed:
-    """Write a model entry's archive and description, replacing an older version as a whole.
+    """Write an entry's archive, its description and its segmentations, replacing an older version as a whole.
 
     Raises:
         UserError: the claimed condition contradicts provenance, translations are missing, incomplete or not made by
@@ -81,14 +82,26 @@ def pack(request: PackRequest, workdir: WorkDir) -> Packed:
     name = model_name(request.task.names, parts)
     files = _files(request)
     description = Description(name, parts, request.submission, request.task, manifest, measure(request.artifact), files)
-    return _publish(name, archive_bytes(files), render_description(description), workdir.submissions)
+    beside = {f"{name}{DESCRIPTION_SUFFIX}": render_description(description).encode(), **_segmentations(request, name)}
+    return _publish(name, archive_bytes(files), beside, workdir.submissions)
 
 
-def _publish(name: str, archive: bytes, description: str, folder: Path) -> Packed:
+def _segmentations(request: PackRequest, name: str) -> dict[str, bytes]:
+    """Return, for every set that came unsegmented, how it was cut: nobody could align its lines without that."""
+    sets = {test_set.name: test_set for test_set in request.test_sets}
+    return {
+        f"{name}.segments/{sets[made.test_set].campaign_name}.yaml": to_yaml([each.segment for each in made.hypotheses])
+        for made in request.made
+        if sets[made.test_set].gold is None
+    }
+
+
+def _publish(name: str, archive: bytes, beside: Mapping[str, bytes], folder: Path) -> Packed:
     partial, final = folder / f".{name}.partial", folder / name
     shutil.rmtree(partial, ignore_errors=True)
     write_bytes(partial / f"{name}.zip", archive)
-    write_bytes(partial / f"{name}{DESCRIPTION_SUFFIX}", description.encode())
+    for file, data in beside.items():
+        write_bytes(partial / file, data)
     publish_directory(partial, final)
     path = final / f"{name}.zip"
     return Packed(name, path, final / f"{name}{DESCRIPTION_SUFFIX}", sha256_of(path))

@@ -16,6 +16,16 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
+_SAID: set[str] = set()
+
+
+def say_once(sentence: str) -> None:
+    """Print a line of talk to stderr, but not again in this process: what holds for many systems is said once."""
+    if sentence not in _SAID:
+        _SAID.add(sentence)
+        say(sentence)
+
+
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Advance]:
     """Show how far a piece of work is.

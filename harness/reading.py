@@ -9,7 +9,7 @@ from harness.engine import Engine
 from harness.errors import UserError
 from harness.features import Ear
 from harness.findings import Finding
-from harness.progress import say
+from harness.progress import say_once
 from harness.prompting import Example, ask, prompt_tokens
 from harness.request import GenerationRequest
 from harness.segment.base import Segment
@@ -27,7 +27,7 @@ def inspect_recordings(request: GenerationRequest) -> tuple[Finding, ...]:
     opened = [finding for wav in wavs for finding in open_recording(request.test_set.audio / wav).findings]
     findings = list(dict.fromkeys([*request.test_set.findings, *opened]))
     for finding in findings:
-        say(str(finding))
+        say_once(str(finding))
     return tuple(findings)
 
 

@@ -90,7 +90,7 @@ def render_markdown(rows: Sequence[Segmented]) -> str:
         f"# Segmenters: `{rows[0].system}`, {rows[0].direction}",
         "",
         "Split and merged: of the gold sentences, or of the stretches of speech that silero-vad hears where a set came",
-        f"unsegmented. {', '.join(metrics)} x 100 after re-segmentation.",
+        f"unsegmented. {', '.join(metrics)} x 100 after re-segmentation; `-`: not measured.",
         "",
         f"| {' | '.join(head)} |",
         f"|---|---|{'--:|' * (len(head) - 2)}",
@@ -103,7 +103,8 @@ def _row(row: Segmented, metrics: Sequence[str]) -> str:
     dropped = "no speech" if share is None else f"{100 * share:.2f} %"
     of = row.coverage.sentences
     flags = ", ".join(f"{count} {flag}" for flag, count in row.flags.items() if count) or "none"
-    scores = [f"{row.scores[m]:.2f}" if m in row.scores else "no reference" for m in metrics]
+    absent = "-" if row.scores else "no reference"
+    scores = [f"{row.scores[m]:.2f}" if m in row.scores else absent for m in metrics]
     against = "" if row.coverage.against == "gold" else " (silero)"
     cells = [
         row.test_set,

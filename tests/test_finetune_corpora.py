@@ -206,7 +206,7 @@ def test_table_3_is_there_as_printed() -> None:
     49997 + 34999 + 34999 + 34996 + 7 x 15000 = 259,991; 87.38 + 52.10 + 52.05 + 51.97 + 35.88 + 35.34 + 35.67 + 35.47
     + 37.79 + 35.39 + 35.51 = 494.55 hours.
     """
-    found = load_mixture("diet-kit-data")
+    found = load_mixture("diet-kit")
     assert sum(part.rows for part in found.parts) == 259_991
     assert sum(figure.hours for figure in found.published.values()) == pytest.approx(494.55)
     assert set(found.published) == set(load_recipe("diet-kit").languages)
@@ -227,7 +227,7 @@ def test_a_mixture_that_contradicts_itself_is_refused(tmp_path: Path, old: str, 
     from harness.manifests import find
 
     path = tmp_path / "mixture.toml"
-    path.write_text(find("finetune", "diet-kit-data").read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    path.write_text(find("corpora", "diet-kit").read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(UserError, match=sentence):
         load_mixture(str(path))
 

@@ -15,6 +15,7 @@ from harness.errors import UserError
 from harness.findings import exit_code
 from harness.hypothesis import HypothesisSet
 from harness.pack import PackRequest, archive_bytes, one_line, pack
+from harness.segment.yaml_file import read_yaml
 from harness.submission import Entries, Kind, ModelEntry, Submission
 from harness.task import load_task
 from harness.workdir import WorkDir
@@ -180,3 +181,12 @@ def test_the_description_holds_the_mandatory_fields(tmp_path: Path) -> None:
         f"- `MODELCOMPRESSION/DEMOEVAL/en_de.txt`: demo-eval, 3 segments, made with `{request.made[0].signature}`",
     ):
         assert line in text.splitlines()
+
+
+def test_the_segmentation_of_an_unsegmented_set_travels_beside_the_archive(tmp_path: Path) -> None:
+    """Forbids lines that nobody can align: what was cut is beside the archive, and gold segments are not repeated."""
+    request = _request(tmp_path)
+    assert not list(pack(request, WorkDir(tmp_path)).archive.parent.glob("*.segments"))
+    packed = pack(replace(request, test_sets=(replace(TEST_SET, gold=None),)), WorkDir(tmp_path))
+    written = read_yaml(packed.archive.parent / f"{packed.name}.segments" / "DEMOEVAL.yaml")
+    assert tuple(written) == tuple(hypothesis.segment for hypothesis in request.made[0].hypotheses)

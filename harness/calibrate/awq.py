@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from harness.calibrate.laboratory import Laboratory
 
 _DECODER = "language_model.model.layers."
+REVISION = 2
+"""Of the search as a whole: a change that finds other scales raises it, so that older measurements are not taken."""
 LIBRARIES = ("autoawq", "hqq", "torch", "transformers")
 
 
@@ -101,7 +103,7 @@ class MeasureScales(StoredRequest[AwqScales]):
 
         codecs = [(name, msgspec.to_builtins(codec)) for name, codec in self.codecs]
         versions = [(library, version(library)) for library in LIBRARIES]
-        return [laboratory.fingerprint, describe(laboratory), self.prompts, self.share, codecs, versions]
+        return [REVISION, laboratory.fingerprint, describe(laboratory), self.prompts, self.share, codecs, versions]
 
     def make(self, laboratory: "Laboratory", key: str) -> AwqScales:
         """Search layer by layer, on the outputs of the uncompressed model.

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -20,7 +21,22 @@ with warnings.catch_warnings(record=True):  # a farewell message, shown whatever
     from awq.quantize.quantizer import AwqQuantizer
 
 
-__all__ = ["AwqQuantizer", "Batch", "Codecs", "ScaleSearch", "round_trip"]
+__all__ = ["AwqQuantizer", "Batch", "Codecs", "ScaleSearch", "own_state", "round_trip"]
+
+
+@contextmanager
+def own_state(module: torch.nn.Module) -> Iterator[None]:
+    """Let a module's `state_dict` be a copy inside the block.
+
+    autoawq keeps the weights that it tries scales on by `tensor.cpu()`, which on the CPU is the weight itself: each
+    trial would then begin where the one before it ended.
+    """
+    shared = module.state_dict
+    module.state_dict = lambda: {name: tensor.clone() for name, tensor in shared().items()}  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del module.state_dict
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,10 @@ class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
         fitting = [size for size in sizes if size and row % size == 0]
         self.group_size = min(fitting) if fitting else row
         return super()._search_best_scale(module, prev_op, layers, *rest)
+
+    def _compute_best_scale(self, *arguments: Any) -> Any:
+        with own_state(arguments[3]):
+            return super()._compute_best_scale(*arguments)
 
     def pseudo_quantize_tensor(self, w: Tensor) -> tuple[Tensor, None, None]:
         """Return the weight as the codec gives it back; the readers come in turn, as the search goes through them."""

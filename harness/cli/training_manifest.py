@@ -16,7 +16,7 @@ _DIRECTORY = click.Path(path_type=Path)
 
 
 @click.command("training-manifest")
-@click.argument("mixture", default="diet-kit-data")
+@click.argument("mixture", default="diet-kit")
 @click.option("--covost", type=_DIRECTORY, help="Folder with CoVoST 2's TSV files and Common Voice's clips/.")
 @click.option("--europarl-st", type=_DIRECTORY, help="Folder of Europarl-ST with one folder per language.")
 @click.option("--output", type=_DIRECTORY, required=True, help="The manifest to write: JSON lines.")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _DPI = 120
 _WIDTH, _HEIGHT = 7.0, 5.0
+_FEW = 15
+"""Systems that a panel of this size has room for; for more it grows."""
 _STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
 _OFFSETS = tuple((x, y) for y in (4, -10, 15, -21, 26, -32, 37, -43) for x in (6, -6))
 """Where a label may stand, in points from its marker, in order of preference."""
@@ -46,19 +48,22 @@ class _Panel:
 def render_png(board: Leaderboard) -> bytes:
     """Draw one panel per section, side by side; the same board and matplotlib give the same bytes.
 
-    A system whose quality was not measured is not drawn; the panel names it.
+    Sections on which only some of the systems were run are left to the tables. A system whose quality was not measured
+    is not drawn; the panel names it.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = max(1, len(board.sections))
+    most = max((len(section.rows) for section in board.sections), default=0)
+    sections = [section for section in board.sections if len(section.rows) == most]
+    panels, scale = max(1, len(sections)), 1.0 if most <= _FEW else 1.4
     out = io.BytesIO()
     with rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH * panels, _HEIGHT), dpi=_DPI)
+        figure = Figure(figsize=(scale * _WIDTH * panels, scale * _HEIGHT), dpi=_DPI)
         FigureCanvasAgg(figure)
         figure.subplots_adjust(left=0.11 / panels, right=1 - 0.02 / panels, bottom=0.1, top=0.93, wspace=0.18)
-        for position, section in enumerate(board.sections):
+        for position, section in enumerate(sections):
             _draw(figure.add_subplot(1, panels, position + 1), board, section)
         figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()

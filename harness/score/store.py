@@ -8,7 +8,7 @@ import msgspec
 from harness.errors import UserError, check_format
 from harness.files import key_of, read_json, write_json
 from harness.hypothesis import HypothesisSet
-from harness.progress import say
+from harness.progress import say_once
 from harness.score.aligned import aligned, lines_of, made_by
 from harness.score.base import NotMeasuredError, Score, Scored, Scorer, Texts, get_scorer
 from harness.score.settings import Scoring
@@ -18,7 +18,6 @@ from harness.workdir import WorkDir
 __all__ = ["FORMAT", "made_by", "read_score", "score", "score_one", "score_texts", "scored"]
 
 FORMAT = 2
-_SAID: set[str] = set()
 
 
 def score(
@@ -69,14 +68,7 @@ def _measured(texts: Texts, workdir: WorkDir, settings: Scoring) -> Iterator[Sco
         try:
             yield score_one(texts, metric, workdir, settings)
         except NotMeasuredError as error:
-            _say_once(f"{metric} is not measured: {error}")
-
-
-def _say_once(sentence: str) -> None:
-    """Say a sentence on stderr, but not again for the next of many hypothesis sets."""
-    if sentence not in _SAID:
-        _SAID.add(sentence)
-        say(sentence)
+            say_once(f"{metric} is not measured: {error}")
 
 
 def scored(scorer: Scorer, texts: Texts, workdir: WorkDir) -> Scored:

@@ -10,7 +10,7 @@ from harness.calibrate import Awq, Prompts
 from harness.calibrate.awq import choose, require_awq
 from harness.calibrate.development import Sentence, read_sentences
 from harness.calibrate.laboratory import Laboratory
-from harness.codecs import Codec, Hqq, Parts, Raw
+from harness.codecs import Codec, Hqq, Parts
 from harness.errors import MissingExtraError, UserError
 from harness.features import Features
 from harness.load import load_dense
@@ -65,8 +65,8 @@ def test_pairs_in_a_missing_direction_are_refused() -> None:
 
 
 def test_the_search_is_autoawqs_own(laboratory: Laboratory) -> None:
-    """Forbids a search that departs from autoawq: scales of an MLP against its untouched method on the same tokens."""
-    from harness.calibrate.awq_quantizer import AwqQuantizer, Batch, Codecs, ScaleSearch
+    """Forbids a search that departs from autoawq's own method on the same tokens, or that leaves weights changed."""
+    from harness.calibrate.awq_quantizer import AwqQuantizer, Batch, Codecs, ScaleSearch, own_state
     from harness.calibrate.prefix import decoder_of
 
     layer = decoder_of(load_dense(laboratory.checkpoint).model).layers[0]
@@ -76,7 +76,11 @@ def test_the_search_is_autoawqs_own(laboratory: Laboratory) -> None:
     original.duo_scaling, original.max_chunk_memory = True, 1 << 30
     original.n_parallel_calib_samples = None
     readers = [layer.mlp.gate_proj, layer.mlp.up_proj]
-    _, _, wanted = original._search_best_scale(layer, layer.post_attention_layernorm, readers, tokens, layer.mlp, {})
+    before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    with own_state(layer.mlp):  # as on a GPU, where autoawq's copy of the weights is one
+        _, _, wanted = original._search_best_scale(
+            layer, layer.post_attention_layernorm, readers, tokens, layer.mlp, {}
+        )
 
     class _Theirs(Codec, frozen=True, tag="theirs"):
         """autoawq's own rounding as a codec."""
@@ -94,6 +98,7 @@ def test_the_search_is_autoawqs_own(laboratory: Laboratory) -> None:
     ours = ScaleSearch(layer, [Batch(tokens, torch.ones(1, 50, dtype=torch.bool), {})], codecs)
     _, _, found = ours._search_best_scale(layer, layer.post_attention_layernorm, readers, tokens[0], layer.mlp, {})
     assert torch.allclose(found, wanted, rtol=1e-5)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
 
 
 def test_scales_lower_the_error_and_end_in_the_plan(laboratory: Laboratory) -> None:
@@ -119,7 +124,7 @@ def test_padding_plays_no_part(laboratory: Laboratory) -> None:
 
     engine = load_dense(laboratory.checkpoint)
     chosen = choose(read_sentences(laboratory, engine), Prompts.GERMAN, 1.0)
-    codecs = {spec.name: Raw("float16") for spec in laboratory.checkpoint.specs if spec.is_linear}
+    codecs = {spec.name: Hqq(bits=3) for spec in laboratory.checkpoint.specs if spec.is_linear}
     one, all_ = (list(search(load_dense(laboratory.checkpoint), chosen, codecs, size)) for size in (1, 3))
     for single, together in zip(one, all_, strict=True):
         assert torch.allclose(single.scales, together.scales, rtol=1e-3)

@@ -81,7 +81,7 @@ def load_mixture(name: str) -> Mixture:
     Raises:
         UserError: unknown, unreadable, empty, a part twice, or other counts than those published.
     """
-    path = manifests.find("finetune", name)
+    path = manifests.find("corpora", name)
     mixture = manifests.read_toml(path, Mixture, FORMAT)
     _check(path, mixture)
     return mixture

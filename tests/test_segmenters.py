@@ -1,0 +1,61 @@
+"""harness.segmenters: on a tiny set, against the verbs that it is made of, and by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.assemble import find_artifact
+from harness.build import build
+from harness.engine import lazily
+from harness.errors import UserError
+from harness.evaluation import Bench
+from harness.plan import resolve
+from harness.recipe import Recipe
+from harness.segment.coverage import Coverage, Lengths
+from harness.segmenters import Segmented, compare_segmenters, render_markdown
+from tests.helpers.laboratories import tiny_laboratory
+
+
+def hand_row(method: str, scores: dict[str, float]) -> Segmented:
+    """A row with round numbers."""
+    cut = Coverage(
+        test_set="s", method=method, against="gold", speech_seconds=50.0, dropped_seconds=1.0, outside_seconds=2.0,
+        sentences=20, split=3, merged=4, lost=0, segments=18, lengths=Lengths(1.0, 2.0, 2.5, 5.5),
+    )  # fmt: skip
+    return Segmented(
+        system="x",
+        test_set="s",
+        direction="en-de",
+        method=method,
+        coverage=cut,
+        flags={"cut": 2, "blank": 0},
+        scores=scores,
+    )
+
+
+def test_a_row_shows_coverage_flags_and_quality() -> None:
+    """Forbids a table that hides what was dropped or flagged, and a 0 where there is no reference."""
+    text = render_markdown([hand_row("shas", {"BLEU": 61.25}), hand_row("fixed", {})])
+    assert "| s | shas | 18 | 2.00 % | 3 of 20 | 4 of 20 | 2 cut | 61.25 |" in text
+    assert "| s | fixed | 18 | 2.00 % | 3 of 20 | 4 of 20 | 2 cut | no reference |" in text
+    with pytest.raises(UserError, match="name a test set"):
+        render_markdown([])
+
+
+def test_gold_and_fixed_windows_are_measured_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids a comparison in which gold drops speech, or fixed windows are longer than the model hears."""
+    monkeypatch.setattr("harness.segmenters.METHODS", ("gold", "fixed"))
+    laboratory = tiny_laboratory(tmp_path)
+    plan = resolve("fp16-finetuned", Recipe(), laboratory.checkpoint.specs)
+    build(laboratory.checkpoint, plan, "finetuned", laboratory.workdir)
+    task = laboratory.task
+    artifact = find_artifact(task, "fp16-finetuned", laboratory.workdir)
+    segmenting = task.segmenting.by("gold")
+    import msgspec
+
+    short = msgspec.structs.replace(task, segmentation=msgspec.structs.replace(segmenting, window=2.0, max_seconds=1.5))
+    bench = Bench(short, artifact, lazily(artifact), "cpu", laboratory.workdir)
+    gold, fixed = compare_segmenters(bench, task.test_sets["en-de"], "en-de")
+    assert gold.coverage.dropped_seconds == 0
+    assert fixed.coverage.lengths.longest <= 1.5
+    assert set(gold.scores) == {"BLEU", "chrF"}
