@@ -43,7 +43,7 @@ def _rows(
     bases = {a.manifest.role: reports[a.id] for a in artifacts if a.manifest.system == f"fp16-{a.manifest.role}"}
     rows, hypotheses = [], {}
     for artifact in artifacts:
-        found = read_evaluation(evaluation_path(workdir, artifact, *where))
+        found = read_evaluation(evaluation_path(task, workdir, artifact, *where))
         if found is None:
             continue
         hypotheses[artifact.id] = found.hypotheses

@@ -14,20 +14,30 @@ class MissingExtraError(UserError):
     """A system needs an optional library that is not installed."""
 
     def __init__(self, purpose: str, library: str, extra: str) -> None:
+        self._parts = (purpose, library, extra)
         super().__init__(
             f"{purpose} needs {library}, which cannot be imported here: "
             f"install it with `pip install 'stcompress[{extra}]' -c constraints.txt`."
         )
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str, str]]:
+        """Travel between processes: an exception is made anew from its arguments, not from its sentence."""
+        return type(self), self._parts
 
 
 class NewerFormatError(UserError):
     """A file was written by a newer version of the harness than this one."""
 
     def __init__(self, what: str, found: int, known: int) -> None:
+        self._parts = (what, found, known)
         super().__init__(
             f"{what} has format version {found}, but this version of the harness knows only up to {known}: "
             "upgrade the harness to read it."
         )
+
+    def __reduce__(self) -> tuple[type["NewerFormatError"], tuple[str, int, int]]:
+        """Travel between processes: an exception is made anew from its arguments, not from its sentence."""
+        return type(self), self._parts
 
 
 def check_format(what: str, found: object, known: int) -> None:

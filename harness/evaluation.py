@@ -16,7 +16,7 @@ from harness.calibrate.speed import Speed as Timing
 from harness.calibrate.speed import speed
 from harness.engine import EngineLoader
 from harness.errors import UserError, check_format
-from harness.files import read_json, write_json
+from harness.files import key_of, read_json, write_json
 from harness.flags import flagged
 from harness.generate import generate
 from harness.hypothesis import HypothesisSet
@@ -94,9 +94,12 @@ class Bench:
         )
 
 
-def evaluation_path(workdir: WorkDir, artifact: Artifact, test_set: str, pair: str) -> Path:
-    """Return where the evaluation of an artifact lies; the artifact's id is in the name."""
-    return workdir.evaluations / f"{artifact.manifest.system}-{artifact.id[:16]}-{test_set}-{pair}.json"
+def evaluation_path(task: Task, workdir: WorkDir, artifact: Artifact, test_set: str, pair: str) -> Path:
+    """Return where the evaluation of an artifact lies; the artifact's id and the task's settings are in the name."""
+    role = task.role(artifact.manifest.role)
+    settings = key_of([task.prompts[role.prompt], task.directions[pair], role.decoding, task.segmenting, task.scoring])
+    name = f"{artifact.manifest.system}-{artifact.id[:16]}-{settings[:8]}-{test_set}-{pair}.json"
+    return workdir.evaluations / name
 
 
 def evaluate(bench: Bench, test_set: TestSet, pair: str) -> Evaluation:
@@ -119,7 +122,7 @@ def evaluate(bench: Bench, test_set: TestSet, pair: str) -> Evaluation:
         speed=_speed(made, timing),
         flags={str(flag): count for flag, count in flagged(made).counts.items()},
     )
-    path = evaluation_path(bench.workdir, bench.artifact, test_set.name, pair)
+    path = evaluation_path(bench.task, bench.workdir, bench.artifact, test_set.name, pair)
     write_json(path, {"format_version": FORMAT, "evaluation": result})
     return result
 

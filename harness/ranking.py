@@ -100,7 +100,7 @@ def ranked(
 
 def _load(task: Task, name: str, direction: str, workdir: WorkDir) -> TestSet:
     """Import a test set by its name, which may be that of a file that the task names."""
-    entries = task.test_sets.get(direction, ())
+    entries = task.sets(direction)
     return load_test_set(next((entry for entry in entries if test_set_name(entry) == name), name), workdir)
 
 

@@ -51,7 +51,7 @@ class SmallestThatFits:
     """A recipe with a number still open: the smallest with which the measured artifact keeps the task's limit.
 
     Attributes:
-        family: number -> recipe; a larger number gives a smaller artifact. 0 is tried first in order of size.
+        family: number -> recipe; a larger number gives a smaller artifact; 0 is the largest.
     """
 
     family: Callable[[int], Recipe]

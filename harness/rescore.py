@@ -21,6 +21,7 @@ from harness.files import read_bounded
 from harness.findings import Finding
 from harness.importers import load_test_set
 from harness.pack import one_line
+from harness.progress import say_once
 from harness.ranking import Ground
 from harness.score.base import NotMeasuredError, Score
 from harness.score.significance import Interval, clusters, interval
@@ -93,12 +94,24 @@ def rescore(folder: Path, task: Task, workdir: WorkDir) -> Report:
     if not submissions:
         raise UserError(f"{folder} holds no submission: put archives (NAME.zip) or unpacked folders there.")
     rows: list[Rescored] = []
-    for direction, names in task.test_sets.items():
-        for entry in names:
-            test_set = load_test_set(entry, workdir)
-            ground = Ground(task, test_set, direction, workdir)
-            rows += _rank([_read(one, ground, findings) for one in submissions], ground, findings)
+    for direction in task.directions:
+        for entry in task.sets(direction):
+            test_set = _present(entry, task, direction, workdir)
+            if test_set is not None:
+                ground = Ground(task, test_set, direction, workdir)
+                rows += _rank([_read(one, ground, findings) for one in submissions], ground, findings)
     return Report(tuple(rows), tuple(findings))
+
+
+def _present(entry: str, task: Task, direction: str, workdir: WorkDir) -> TestSet | None:
+    """Import a set; a blind set that is not there is left out and said."""
+    try:
+        return load_test_set(entry, workdir)
+    except UserError as error:
+        if entry in task.test_sets.get(direction, ()):
+            raise
+        say_once(f"left out: {error}")
+        return None
 
 
 def _submissions(folder: Path, findings: list[Finding]) -> Iterator[_Submission]:
@@ -112,7 +125,18 @@ def _submissions(folder: Path, findings: list[Finding]) -> Iterator[_Submission]
             findings += contents.findings
             yield _Submission(path.stem, folder, contents.members)
         elif path.is_dir() and not path.name.endswith(".segments") and not path.name.startswith("."):
-            yield _Submission(path.name, folder, tuple(_members(path)))
+            yield from _folder(path, findings)
+
+
+def _folder(path: Path, findings: list[Finding]) -> Iterator[_Submission]:
+    """Read an unpacked submission, or the archives that lie in a folder of their own, as they are packed here."""
+    archives = sorted(path.glob("*.zip"))
+    if not archives:
+        yield _Submission(path.name, path.parent, tuple(_members(path)))
+    for archive in archives:
+        contents = read_archive(archive)
+        findings += contents.findings
+        yield _Submission(archive.stem, path, contents.members)
 
 
 def _members(root: Path) -> Iterator[Member]:

@@ -145,7 +145,7 @@ def evaluate_stage(job: Job) -> Evaluated:
     if job.jobs > 1:
         _translate_side_by_side(job, test_sets)
     found: list[Evaluation] = []
-    failures = _each(job, "evaluate", lambda system: found.extend(_evaluate(job, system, test_sets)))
+    failures = _each(job, "evaluate", lambda system: _evaluate(job, system, test_sets, found))
     return Evaluated(tuple(found), failures)
 
 
@@ -194,7 +194,7 @@ def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
         sets = [
             (name, pair)
             for name, pair in _units(job, bench, test_sets)
-            if not evaluation_path(job.workdir, bench.artifact, test_sets[name].name, pair).is_file()
+            if not evaluation_path(job.task, job.workdir, bench.artifact, test_sets[name].name, pair).is_file()
         ]
         if sets:
             waiting.append(_Unit(bare, system.name, tuple(sets)))
@@ -210,9 +210,21 @@ def _translate(unit: _Unit) -> None:
         prepare(bench, load_test_set(name, unit.job.workdir), pair)
 
 
-def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet]) -> list[Evaluation]:
+def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet], found: list[Evaluation]) -> None:
+    """Evaluate a system on its sets; what stops one set does not stop the others.
+
+    Raises:
+        UserError: some sets were stopped; the sentences of all.
+    """
     bench = _bench(job, system)
-    return [evaluate(bench, test_sets[name], pair) for name, pair in _units(job, bench, test_sets)]
+    stopped = []
+    for name, pair in _units(job, bench, test_sets):
+        try:
+            found.append(evaluate(bench, test_sets[name], pair))
+        except UserError as error:
+            stopped.append(f"{name} {pair}: {error}")
+    if stopped:
+        raise UserError(" ".join(stopped))
 
 
 def _each(job: Job, verb: str, work: Callable[[System], object]) -> tuple[Failure, ...]:

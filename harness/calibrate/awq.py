@@ -101,6 +101,7 @@ class MeasureScales(StoredRequest[AwqScales]):
         """The base, the data and the codecs; versions too, since the search depends on them."""
         from importlib.metadata import version
 
+        require_awq()
         codecs = [(name, msgspec.to_builtins(codec)) for name, codec in self.codecs]
         versions = [(library, version(library)) for library in LIBRARIES]
         return [REVISION, laboratory.fingerprint, describe(laboratory), self.prompts, self.share, codecs, versions]

@@ -1,11 +1,12 @@
 """The smallest number with which a family of recipes keeps the limit, found by building and weighing."""
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from harness.build import build
+from harness.build import artifact_path, build
 from harness.calibrate.base import Measurement, StoredRequest
 from harness.choices import Choices
 from harness.codecs.base import Certainty
@@ -101,7 +102,7 @@ class Fit(StoredRequest[Fitted]):
         plan = _resolve(laboratory, self.system, rest)
         if plan.size.certainty is Certainty.EXACT and not laboratory.task.limit.admits(plan.size.bytes):
             return False
-        return rest == recipe or laboratory.task.limit.admits(_weigh(laboratory, plan))
+        return rest == recipe or laboratory.task.limit.admits(_weigh_and_remove(laboratory, plan))
 
 
 def _without_waiting(recipe: Recipe) -> Recipe:
@@ -111,6 +112,13 @@ def _without_waiting(recipe: Recipe) -> Recipe:
 
 def _resolve(laboratory: "Laboratory", system: str, recipe: Recipe) -> Plan:
     return resolve(system, recipe, laboratory.checkpoint.specs, laboratory.answer)
+
+
+def _weigh_and_remove(laboratory: "Laboratory", plan: Plan) -> int:
+    """Weigh what is only a step on the way, and leave no artifact that looks like the system's own."""
+    counted = _weigh(laboratory, plan)
+    shutil.rmtree(artifact_path(laboratory.checkpoint, plan, laboratory.role_name, laboratory.workdir))
+    return counted
 
 
 def _weigh(laboratory: "Laboratory", plan: Plan) -> int:

@@ -88,6 +88,10 @@ class Laboratory:
         Raises:
             UserError: there are none, or one has no gold segments or references.
         """
+        return self._development
+
+    @cached_property
+    def _development(self) -> tuple[tuple[Direction, TestSet], ...]:
         pairs = [(pair, name) for pair in self.role.directions for name in self.task.development_sets.get(pair, ())]
         if not pairs:
             raise UserError(f"Task {self.task.name!r} names no development set, on which choices could be measured.")

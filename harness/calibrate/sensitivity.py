@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -28,6 +29,9 @@ from harness.tensor import Component, TensorSpec
 
 if TYPE_CHECKING:
     from harness.calibrate.laboratory import Laboratory
+
+
+LIBRARIES = ("hqq", "numpy", "torch", "transformers")
 
 
 class Granularity(StrEnum):
@@ -156,7 +160,8 @@ class Sensitivity(StoredRequest[SensitivityTable]):
         """The parent's plan, the base, the data and the settings."""
         plan = laboratory.plan(get_system(self.parent))
         settings = [msgspec.to_builtins(self.trial), str(self.component), str(self.granularity)]
-        return [plan.to_json(), laboratory.fingerprint, describe(laboratory), settings]
+        versions = [(library, version(library)) for library in LIBRARIES]
+        return [plan.to_json(), laboratory.fingerprint, describe(laboratory), settings, versions]
 
     def make(self, laboratory: "Laboratory", key: str) -> SensitivityTable:
         """Sweep over the decoder layers."""
@@ -180,6 +185,7 @@ class Sensitivity(StoredRequest[SensitivityTable]):
     def units(self, laboratory: "Laboratory") -> list["Unit"]:
         """Return what is swapped, in the order of the layers."""
         specs = [s for s in laboratory.checkpoint.specs if s.component is self.component and s.is_linear]
+        specs.sort(key=lambda spec: (spec.layer or 0, spec.name))  # by name alone, layer 10 comes before layer 2
         if self.granularity is Granularity.PROJECTION:
             return [Unit(spec.name, spec.layer or 0, (spec,)) for spec in specs]
         layers = sorted({spec.layer for spec in specs if spec.layer is not None})
@@ -229,7 +235,7 @@ class Sweep:
             prefix = Prefix(self._engine, self._batches, advance)
             baseline = prefix.nats()
             advance(sentences)
-            for unit in units:
+            for unit in sorted(units, key=lambda unit: unit.layer):
                 while prefix.layer < unit.layer:
                     prefix.move_on()
                 with self.swapped(unit, trial):

@@ -72,6 +72,6 @@ def leaderboard_command(options: Options, systems: tuple[str, ...], device: str)
         artifact = find_artifact(options.task, name, options.workdir)
         bench = Bench(options.task, artifact, lazily(artifact, device), device, options.workdir)
         for pair in bench.pairs:
-            for test_set in options.task.test_sets[pair]:
+            for test_set in options.task.test_sets.get(pair, ()):
                 evaluate(bench, load_test_set(test_set, options.workdir), pair)
     show_leaderboard(options, Job(options.task, all_systems(), options.workdir, device))

@@ -20,6 +20,7 @@ _COMMANDS = {
     "segmenters": "harness.cli.segmenters:segmenters_command",
     "generate": "harness.cli.evaluation:generate_command",
     "score": "harness.cli.evaluation:score_command",
+    "compare": "harness.cli.compare:compare_command",
     "ladder": "harness.cli.ladder:ladder_command",
     "leaderboard": "harness.cli.evaluation:leaderboard_command",
     "import-hypotheses": "harness.cli.external:import_command",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from harness import manifests
 from harness.cli.options import Options, common, device_option
 from harness.cli.submission import show_package
 from harness.leaderboard import render_json, render_terminal, write_leaderboard
@@ -16,6 +17,7 @@ from harness.progress import say
 from harness.registry import all_systems, get_system
 from harness.run import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
 from harness.score.base import Score
+from harness.submission import load_submission
 from harness.task import Task
 
 
@@ -43,8 +45,8 @@ def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
         stages, names = rest.pop("stages") or tuple(Stage), rest.pop("names")
         systems = names or tuple(system.name for system in all_systems())
         submission = rest.pop("submission") or options.task.name
-        everywhere = msgspec.structs.replace(options.task, blind_systems=systems)
-        task = everywhere if rest.pop("all_sets") else options.task
+        blind = systems if rest.pop("all_sets") else (*options.task.blind_systems, *_entered(submission, options.task))
+        task = msgspec.structs.replace(options.task, blind_systems=blind)
         return function(options, Wanted(stages, systems, submission, task), **rest)
 
     wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
@@ -58,6 +60,17 @@ def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         wrapper = option(wrapper)
     return wrapper
+
+
+def _entered(submission: str, task: Task) -> tuple[str, ...]:
+    """Return the systems that a submission enters: they translate the blind sets too.
+
+    Raises:
+        UserError: the submission does not suit the task; said before hours of work, not after them.
+    """
+    if not submission.endswith(".toml") and submission not in manifests.names("submissions"):
+        return ()
+    return tuple(entry.system for entry in load_submission(submission, task).model_entries())
 
 
 @click.command("run")

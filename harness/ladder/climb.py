@@ -141,16 +141,19 @@ def _step(measured: _Measured, found: dict[str, _Measured]) -> Step:
     )
 
 
-def _measured(task: Task, system: System, grounds: Sequence[Ground]) -> _Measured | None:
-    """Return what is stored of a system, or None where it is not evaluated in every direction."""
-    workdir = grounds[0].workdir
+def _measured(task: Task, system: System, every: Sequence[Ground]) -> _Measured | None:
+    """Return what is stored of a system, or None where it is not evaluated in every direction of its role."""
+    if system.role not in task.roles:
+        return None
+    workdir = every[0].workdir
+    grounds = [ground for ground in every if ground.direction in task.role(system.role).directions]
     try:
         artifact = find_artifact(task, system.name, workdir)
     except UserError:
         return None
-    paths = [evaluation_path(workdir, artifact, ground.test_set.name, ground.direction) for ground in grounds]
+    paths = [evaluation_path(task, workdir, artifact, ground.test_set.name, ground.direction) for ground in grounds]
     evaluations = [evaluation for path in paths if (evaluation := read_evaluation(path)) is not None]
-    if len(evaluations) < len(grounds):
+    if len(evaluations) < len(grounds) or not grounds:
         return None
     lines = [lines_of(load_hypotheses(workdir.hypotheses / each.hypotheses)) for each in evaluations]
     statistics = tuple(ground.statistics(each) for ground, each in zip(grounds, lines, strict=True))

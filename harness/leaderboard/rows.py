@@ -126,8 +126,9 @@ class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quality(self) -> str:
-        """The metric that ranks."""
-        return self.metrics[0]
+        """The metric that ranks: the first that was measured of any system."""
+        rows = [row for section in self.sections for row in section.rows]
+        return next((m for m in self.metrics if any(row.score(m) for row in rows)), self.metrics[0])
 
 
 class Standing(msgspec.Struct, frozen=True):

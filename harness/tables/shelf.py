@@ -70,7 +70,7 @@ class Shelf:
         artifact = self._artifact(system)
         if artifact is None or not test_set:
             return None
-        return read_evaluation(evaluation_path(self._workdir, artifact, test_set, direction))
+        return read_evaluation(evaluation_path(self._task, self._workdir, artifact, test_set, direction))
 
 
 def linear_bytes(artifact: Artifact) -> int:

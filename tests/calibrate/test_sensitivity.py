@@ -12,6 +12,7 @@ from harness.calibrate.cross_entropy import sentence_nats
 from harness.calibrate.development import read_sentences
 from harness.calibrate.laboratory import Archive, Laboratory
 from harness.calibrate.sensitivity import Granularity, Sensitivity, SensitivityTable, Swap, by_length, least_sensitive
+from harness.checkpoint import open_checkpoint
 from harness.choices import UnmeasuredError
 from harness.codecs import Hqq
 from harness.engine import lazily
@@ -20,6 +21,7 @@ from harness.plan import resolve
 from harness.recipe import Recipe, rule
 from harness.selectors import LINEAR, MLP
 from tests.helpers.laboratories import tiny_laboratory
+from tests.helpers.tiny_model import TinyModel, write_tiny_model
 
 PARENT = "hqq4-emb2-g128"
 TRIAL = Hqq(bits=2, group_size=64)
@@ -134,3 +136,14 @@ def test_ties_are_reported() -> None:
     layer 1 against layer 2 by -0.5 and -2.5, -0.75 per token, error sqrt(2 * 0.125) / 4 = 0.125: none.
     """
     assert {row.layer: row.tied_with_next for row in hand_table().summary} == {1: False, 2: True, 0: False}
+
+
+def test_layers_are_swept_in_their_order(tmp_path: Path) -> None:
+    """Forbids the order of names, in which layer 10 comes before layer 2 and a prefix would have to go back."""
+    directory = write_tiny_model(tmp_path / "deep", TinyModel(layers=12, audio_layers=1))
+    base = tiny_laboratory(tmp_path / "task")
+    deep = Laboratory(base.task, "finetuned", open_checkpoint(directory), base.workdir)
+    for granularity in Granularity:
+        found = [unit.layer for unit in Sensitivity(PARENT, TRIAL, granularity=granularity).units(deep)]
+        assert found == sorted(found)
+        assert set(found) == set(range(12))

@@ -51,7 +51,7 @@ def artifact(task: Task, shared: WorkDir) -> Artifact:
         speed=Speed(seconds_per_item=0.125, segments_per_second=9.0, peak_mib=100.0, signature="toy"),
         flags={},
     )
-    path = evaluation_path(shared, built, "tiny-set", "en-de")
+    path = evaluation_path(task, shared, built, "tiny-set", "en-de")
     write_json(path, {"format_version": 2, "evaluation": made})
     return built
 
@@ -96,7 +96,7 @@ def test_a_broken_evaluation_is_no_missing_one(task: Task, tmp_path: Path) -> No
     """Forbids that a damaged file passes for a system that was not evaluated."""
     workdir = open_workdir(str(tmp_path))
     built = build_system(task, get_system("hqq4"), workdir)
-    path = evaluation_path(workdir, built, "tiny-set", "en-de")
+    path = evaluation_path(task, workdir, built, "tiny-set", "en-de")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{")
     with pytest.raises(UserError, match="is not valid JSON"):

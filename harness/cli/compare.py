@@ -1,0 +1,19 @@
+"""`harness compare`: is one system better than another, or did the test set fall its way?"""
+
+import click
+
+from harness.cli.options import Options, common
+
+
+@click.command("compare")
+@click.argument("one")
+@click.argument("other")
+@click.argument("test_set")
+@click.argument("direction")
+@common
+def compare_command(options: Options, one: str, other: str, test_set: str, direction: str) -> None:
+    """Compare systems ONE and OTHER on TEST_SET in DIRECTION, by paired bootstrap and approximate randomisation."""
+    from harness.comparison import compare
+
+    found = compare(options.task, (one, other), (test_set, direction), options.workdir)
+    options.emit(found, "\n".join(map(str, found)))
