@@ -15,12 +15,10 @@ class ExpectedSet:
     Attributes:
         name: its folder in the archive, e.g. `ACL6060`.
         lines: segments, when the segmentation is given; None where every team cuts the recordings itself.
-        required: whether an archive without it is at fault; else its absence is only mentioned.
     """
 
     name: str
     lines: int | None
-    required: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.check.container import Member
 from harness.check.expected import Expectation, ExpectedSet
-from harness.findings import Finding, Severity
+from harness.findings import Finding
 from harness.members import shown
 
 
@@ -134,6 +134,5 @@ def _check_missing(layout: Layout) -> Iterator[Finding]:
         for entry in layout.expected.sets[pair]:
             path = (layout.expected.names.archive_task, entry.name, file_name(pair))
             if path not in found:
-                severity = Severity.ERROR if entry.required else Severity.WARNING
                 sentence = f"The translations of {entry.name} are missing: add them."
-                yield Finding("/".join(path), "missing-set", sentence, severity)
+                yield Finding("/".join(path), "missing-set", sentence)
