@@ -34,6 +34,10 @@ class Request(Protocol[Measured_co]):
     def title(self) -> str:
         """How a person calls the measurement, e.g. `sensitivity of hqq4-emb2-g128 to hqq(bits=3)`."""
 
+    @property
+    def effort(self) -> float:
+        """How long it takes among its like, 1 at most; the longest are begun first."""
+
     def measure(self, laboratory: Any) -> Measured_co:
         """Return the stored measurement, or make and store it."""
 

@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.hypothesis import Stop
 from harness.progress import say
 from harness.prompting import Example, left_padded
+from harness.step_mask import light_step_masks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,8 +115,9 @@ def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], 
 
     batch = left_padded(engine, examples)
     width = batch.input_ids.shape[1]
-    begin = time.perf_counter()
-    with torch.inference_mode(), must_hear(engine.model):
+    keeping = engine.heard.keeping(engine.model, batch.input_features, batch.feature_attention_mask)
+    with torch.inference_mode(), must_hear(engine.model), keeping, light_step_masks():
+        begin = time.perf_counter()
         output = engine.model.generate(
             **batch.arguments(),
             generation_config=_greedy(engine, max(limits)),
@@ -123,8 +125,8 @@ def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], 
             logits_processor=LogitsProcessorList([*_no_repeats(width, style), _refuse_nan]),
             stopping_criteria=StoppingCriteriaList([_bounds(width, limits)] if min(limits) < max(limits) else []),
         )
-    rows = [row[:limit] for row, limit in zip(output[:, width:].tolist(), limits, strict=True)]
-    seconds = (time.perf_counter() - begin) / len(examples)
+        rows = [row[:limit] for row, limit in zip(output[:, width:].tolist(), limits, strict=True)]
+        seconds = (time.perf_counter() - begin) / len(examples)
     return [_decoded(engine, row, seconds, len(examples)) for row in rows]
 
 

@@ -3,11 +3,12 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.audio import RATE
 from harness.errors import UserError
+from harness.heard import Heard, audio_tower
 
 if TYPE_CHECKING:
     from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
@@ -23,11 +24,13 @@ class Engine:
         model: the model in evaluation mode.
         processor: its tokenizer, feature extractor and chat template.
         device: torch's name of the device that it lies on.
+        heard: what its audio tower made of the batches that it translated.
     """
 
     model: "Qwen2AudioForConditionalGeneration"
     processor: "Qwen2AudioProcessor"
     device: str
+    heard: Heard = field(default_factory=Heard, compare=False, repr=False)
 
     @property
     def window(self) -> float:
@@ -117,8 +120,7 @@ def must_hear(model: Any) -> Iterator[None]:
         RuntimeError: the model ran to its end without hearing anything.
     """
     heard: list[int] = []
-    tower = next(module for name, module in model.named_modules() if name.rpartition(".")[2] == "audio_tower")
-    watch = tower.register_forward_pre_hook(lambda _module, inputs: heard.append(len(inputs)))
+    watch = audio_tower(model).register_forward_pre_hook(lambda _module, inputs: heard.append(len(inputs)))
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Iterator[tuple[T, UserError | None]]:
-    """Do a piece of work for every item, several at a time; each process computes on one thread.
+    """Do a piece of work for every item, several at a time, each process with its share of the cores.
 
     Args:
         work: a function of a module, since its name travels to the processes; what it makes, it stores.
@@ -30,8 +30,10 @@ def in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -> It
     """
     context = multiprocessing.get_context("spawn")  # torch does not survive a fork
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+    workers = max(1, min(jobs, len(items)))
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
     try:
         futures = {pool.submit(work, item): item for item in items}
         for future in as_completed(futures):

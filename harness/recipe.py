@@ -42,8 +42,12 @@ class Recipe:
     @property
     def needs(self) -> tuple[Request[Any], ...]:
         """Measurements that the recipe asks for, in the order in which they are made."""
-        selected = [request for each in self.rules for request in each.selector.needs]
-        return tuple(dict.fromkeys([*selected, *(request for each in self.transforms for request in each.needs)]))
+        return tuple(dict.fromkeys([*self.selecting, *(each for choice in self.transforms for each in choice.needs)]))
+
+    @property
+    def selecting(self) -> tuple[Request[Any], ...]:
+        """Measurements that the rules ask for; those of the transforms come after the rules are settled."""
+        return tuple(dict.fromkeys(request for each in self.rules for request in each.selector.needs))
 
 
 @dataclass(frozen=True)
@@ -60,3 +64,8 @@ class SmallestThatFits:
     def needs(self) -> tuple[Request[Any], ...]:
         """Measurements that every member of the family asks for."""
         return self.family(1).needs
+
+    @property
+    def selecting(self) -> tuple[Request[Any], ...]:
+        """Measurements that the rules of every member ask for."""
+        return self.family(1).selecting

@@ -16,6 +16,7 @@ from harness.importers import load_test_set
 from harness.leaderboard.rows import Leaderboard
 from harness.parallel import in_processes
 from harness.progress import progress, say
+from harness.recipe import SmallestThatFits
 from harness.registry import System, get_system
 from harness.size import SizeReport, measure, verdict
 from harness.task import Task
@@ -100,7 +101,7 @@ def rounds(systems: Sequence[System]) -> list[list[System]]:
     """Put systems into rounds that can be built side by side.
 
     First come those that need no measurement, since others measure on them; after that nobody makes a measurement that
-    another one of the same round makes.
+    another one of the same round makes. In a round the longest come first, so that no core waits for the last.
     """
     found = [[system for system in systems if not system.recipe().needs]]
     waiting = [system for system in systems if system.recipe().needs]
@@ -109,14 +110,29 @@ def rounds(systems: Sequence[System]) -> list[list[System]]:
         claimed: set[object] = set()
         chosen = []
         for system in waiting:
-            lacking = set(system.recipe().needs) - made
+            lacking = _measurements(system) - made
             if not lacking & claimed:
                 chosen.append(system)
                 claimed |= lacking
         made |= claimed
         waiting = [system for system in waiting if system not in chosen]
-        found.append(chosen)
+        found.append(sorted(chosen, key=_effort, reverse=True))
     return [each for each in found if each]
+
+
+def _measurements(system: System) -> set[object]:
+    """Return what tells the measurements of a system from those of others.
+
+    What a family's transforms ask for is measured for the codecs of the family, which nobody else has.
+    """
+    recipe = system.recipe()
+    if isinstance(recipe, SmallestThatFits):
+        return {each if each in recipe.selecting else (system.name, each) for each in recipe.needs}
+    return set(recipe.needs)
+
+
+def _effort(system: System) -> float:
+    return sum(request.effort for request in system.recipe().needs)
 
 
 def _is_built(job: Job, system: System) -> bool:
@@ -198,6 +214,7 @@ def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
         ]
         if sets:
             waiting.append(_Unit(bare, system.name, tuple(sets)))
+    waiting.sort(key=lambda unit: len(unit.sets), reverse=True)  # so that no core waits for a long one at the end
     with progress("translate systems", len(waiting)) as advance:
         for _ in in_processes(_translate, waiting, job.jobs):
             advance(1)

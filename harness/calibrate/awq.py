@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.calibrate.laboratory import Laboratory
 
 _DECODER = "language_model.model.layers."
-REVISION = 2
+REVISION = 3
 """Of the search as a whole: a change that finds other scales raises it, so that older measurements are not taken."""
 LIBRARIES = ("autoawq", "hqq", "torch", "transformers")
 
@@ -92,6 +92,11 @@ class MeasureScales(StoredRequest[AwqScales]):
         """Names the data."""
         return f"AWQ scales from {self.share:.0%} of the development set, {self.prompts} prompts"
 
+    @property
+    def effort(self) -> float:
+        """In proportion to the sentences."""
+        return self.share
+
     def require(self, laboratory: "Laboratory") -> None:
         """Check that autoawq can be imported and that there is development data."""
         require_awq()
@@ -122,7 +127,7 @@ class MeasureScales(StoredRequest[AwqScales]):
         with progress(
             f"AWQ ({self.prompts})", len(FOLDS) * engine.model.config.text_config.num_hidden_layers
         ) as advance:
-            for fold in search(engine, sentences, dict(self.codecs), laboratory.role.decoding.batch_size):
+            for fold in search(engine, sentences, dict(self.codecs)):
                 found[scale_name(fold.layer, fold.name)] = fold.scales
                 errors.append(FoldError(fold.layer, fold.name, fold.plain, fold.scaled))
                 advance(1)

@@ -38,8 +38,12 @@ class Found:
     scaled: float
 
 
+_SENTENCES = 8
+"""Sentences that attention reads at a time: little filling up, and values that stay in the processor's cache."""
+
+
 def search(
-    engine: Engine, sentences: Sequence[Sentence], codecs: Mapping[str, Codec], batch_size: int
+    engine: Engine, sentences: Sequence[Sentence], codecs: Mapping[str, Codec], batch_size: int = _SENTENCES
 ) -> Iterator[Found]:
     """Yield the scales of every fold, layer by layer; the inputs are those of the uncompressed model, as in autoawq.
 

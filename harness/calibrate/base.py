@@ -41,6 +41,11 @@ class StoredRequest(ABC, Generic[M]):
     def title(self) -> str:
         """How a person calls it."""
 
+    @property
+    def effort(self) -> float:
+        """How long it takes among its like, 1 at most; the longest are begun first."""
+        return 1.0
+
     @abstractmethod
     def inputs(self, laboratory: "Laboratory") -> object:
         """Return everything that the result depends on, as JSON-ready values."""

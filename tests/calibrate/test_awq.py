@@ -19,6 +19,7 @@ from harness.prompting import Example
 from harness.recipe import Recipe, rule
 from harness.selectors import LINEAR
 from harness.tensor import TensorSpec
+from harness.transforms.fold import FOLDS, Fold
 from tests.helpers.laboratories import tiny_laboratory
 
 pytestmark = pytest.mark.skipif(find_spec("awq") is None, reason="autoawq is an extra")
@@ -64,23 +65,27 @@ def test_pairs_in_a_missing_direction_are_refused() -> None:
         choose(german, Prompts.CHINESE, 1.0)
 
 
-def test_the_search_is_autoawqs_own(laboratory: Laboratory) -> None:
-    """Forbids a search that departs from autoawq's own method on the same tokens, or that leaves weights changed."""
+@pytest.mark.parametrize("fold", [FOLDS[2], FOLDS[3]], ids=lambda fold: fold.name)
+def test_the_search_is_autoawqs_own(laboratory: Laboratory, fold: Fold) -> None:
+    """Forbids a search that departs from autoawq's own method on the same tokens, or that leaves weights changed.
+
+    A block and a single layer: the latter is searched on the root of its inputs.
+    """
     from harness.calibrate.awq_quantizer import AwqQuantizer, Batch, Codecs, ScaleSearch, own_state
     from harness.calibrate.prefix import decoder_of
 
     layer = decoder_of(load_dense(laboratory.checkpoint).model).layers[0]
-    tokens = torch.randn(1, 50, 64, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 5, 64)
+    previous, inspected = layer.get_submodule(fold.name), layer.get_submodule(fold.inspected)
+    readers = [layer.get_submodule(name) for name in fold.readers]
+    width = readers[0].weight.shape[1]
+    tokens = torch.randn(1, 300, width, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 5, width)
     original = object.__new__(AwqQuantizer)
     original.w_bit, original.group_size, original.zero_point = 4, 64, True
     original.duo_scaling, original.max_chunk_memory = True, 1 << 30
     original.n_parallel_calib_samples = None
-    readers = [layer.mlp.gate_proj, layer.mlp.up_proj]
     before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
-    with own_state(layer.mlp):  # as on a GPU, where autoawq's copy of the weights is one
-        _, _, wanted = original._search_best_scale(
-            layer, layer.post_attention_layernorm, readers, tokens, layer.mlp, {}
-        )
+    with own_state(inspected):  # as on a GPU, where autoawq's copy of the weights is one
+        _, _, wanted = original._search_best_scale(layer, previous, readers, tokens, inspected, {})
 
     class _Theirs(Codec, frozen=True, tag="theirs"):
         """autoawq's own rounding as a codec."""
@@ -93,12 +98,26 @@ def test_the_search_is_autoawqs_own(laboratory: Laboratory) -> None:
         def decode(self, parts: Parts, spec: TensorSpec) -> torch.Tensor:  # noqa: ARG002
             return parts[""]
 
-    names = {id(reader): name for name, reader in zip(("gate", "up"), readers, strict=True)}
-    codecs = Codecs({"gate": _Theirs(), "up": _Theirs()}, names)
-    ours = ScaleSearch(layer, [Batch(tokens, torch.ones(1, 50, dtype=torch.bool), {})], codecs)
-    _, _, found = ours._search_best_scale(layer, layer.post_attention_layernorm, readers, tokens[0], layer.mlp, {})
+    names = {id(reader): name for name, reader in zip(fold.readers, readers, strict=True)}
+    codecs = Codecs({name: _Theirs() for name in fold.readers}, names)
+    ours = ScaleSearch(layer, [Batch(tokens, torch.ones(1, 300, dtype=torch.bool), {})], codecs)
+    _, _, found = ours._search_best_scale(layer, previous, readers, tokens[0], inspected, {})
     assert torch.allclose(found, wanted, rtol=1e-5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
+
+
+@pytest.mark.parametrize("tokens", [5, 48, 20000])
+def test_a_root_gives_the_same_errors(tokens: int) -> None:
+    """Forbids a shortcut that changes what the search compares; the error of all tokens is taken in float64."""
+    from harness.calibrate.awq_quantizer import root
+
+    chance = torch.Generator().manual_seed(tokens)
+    inputs = torch.randn(tokens, 48, generator=chance) * torch.linspace(0.01, 30, 48)
+    change = torch.randn(7, 48, generator=chance, dtype=torch.float64)
+    wanted = float((inputs.double() @ change.T).square().mean())
+    found = float((root(inputs).double() @ change.T).square().mean())
+    assert len(root(inputs)) == min(tokens, 48)
+    assert found == pytest.approx(wanted, rel=1e-5)
 
 
 def test_scales_lower_the_error_and_end_in_the_plan(laboratory: Laboratory) -> None:
@@ -135,9 +154,3 @@ def test_a_missing_autoawq_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"stcompress\[awq\]"):
         require_awq()
-
-
-def test_the_work_directory_alone_is_written(laboratory: Laboratory, tmp_path: Path) -> None:
-    """Forbids scales outside the work directory."""
-    assert not list(tmp_path.iterdir())
-    assert list(laboratory.workdir.measurements.glob("*.safetensors"))

@@ -1,0 +1,53 @@
+"""The attention mask of a decoding step, against transformers' own."""
+
+from contextlib import suppress
+
+import pytest
+import torch
+from transformers.masking_utils import causal_mask_function, sdpa_mask, sliding_window_causal_mask_function
+
+from harness.step_mask import light_step_masks, step_mask
+
+PADDED = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]], dtype=torch.bool)
+STEP = {
+    "batch_size": 2,
+    "cache_position": torch.tensor([4]),
+    "kv_length": 5,
+    "kv_offset": 0,
+    "mask_function": causal_mask_function,
+    "attention_mask": PADDED,
+    "allow_is_causal_skip": True,
+    "dtype": torch.float32,
+}
+OTHERS = {
+    "a step": {},
+    "nothing is padding": {"attention_mask": torch.ones(2, 5, dtype=torch.bool)},
+    "a prompt": {"cache_position": torch.arange(5)},
+    "a cache with free places": {"kv_length": 8, "cache_position": torch.tensor([4])},
+    "no padding given": {"attention_mask": None},
+    "a window": {"mask_function": sliding_window_causal_mask_function(2)},
+    "no skipping": {"attention_mask": torch.ones(2, 5, dtype=torch.bool), "allow_is_causal_skip": False},
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
+def test_a_mask_is_transformers_own(change: dict[str, object]) -> None:
+    """Forbids a mask by which a token attends to padding, to the future, or to less than it should."""
+    asked = {**STEP, **change}
+    wanted, found = sdpa_mask(**asked), step_mask(**asked)
+    if wanted is None or found is None:
+        assert wanted is found
+    else:
+        assert torch.equal(wanted, found)
+
+
+def test_transformers_masks_come_back() -> None:
+    """Forbids that models outside the block, in training for example, get another mask function."""
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+    before = ALL_MASK_ATTENTION_FUNCTIONS["sdpa"]
+    with suppress(ValueError), light_step_masks():
+        inside = ALL_MASK_ATTENTION_FUNCTIONS["sdpa"]
+        raise ValueError
+    assert inside is step_mask
+    assert ALL_MASK_ATTENTION_FUNCTIONS["sdpa"] is before
