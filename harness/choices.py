@@ -38,6 +38,10 @@ class Request(Protocol[Measured_co]):
     def effort(self) -> float:
         """How long it takes among its like, 1 at most; the longest are begun first."""
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Names of the systems that are built for it, if they are not there."""
+
     def measure(self, laboratory: Any) -> Measured_co:
         """Return the stored measurement, or make and store it."""
 

@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.hypothesis import Stop
 from harness.progress import say
 from harness.prompting import Example, left_padded
+from harness.roomy_cache import roomy_cache
 from harness.step_mask import light_step_masks
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], 
         begin = time.perf_counter()
         output = engine.model.generate(
             **batch.arguments(),
+            past_key_values=roomy_cache(engine.model.config.text_config, width + max(limits)),
             generation_config=_greedy(engine, max(limits)),
             use_model_defaults=False,
             logits_processor=LogitsProcessorList([*_no_repeats(width, style), _refuse_nan]),

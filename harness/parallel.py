@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Set as AbstractSet
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -14,13 +15,17 @@ T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Iterator[tuple[T, UserError | None]]:
+def in_processes(
+    work: Callable[[T], None], items: Sequence[T], jobs: int, after: Sequence[AbstractSet[int]] | None = None
+) -> Iterator[tuple[T, UserError | None]]:
     """Do a piece of work for every item, several at a time, each process with its share of the cores.
 
     Args:
         work: a function of a module, since its name travels to the processes; what it makes, it stores.
-        items: plain values.
+        items: plain values, in the order in which they are begun.
         jobs: number of processes.
+        after: for each item, the places of those that must be done before it is begun, well or not; smaller than its
+            own.
 
     Yields:
         every item as it is done, with the user's mistake that stopped it, if one did.
@@ -28,25 +33,43 @@ def in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -> It
     Raises:
         UserError: a process died, of memory for example; what was stored is kept.
     """
+    if not items:
+        return
     context = multiprocessing.get_context("spawn")  # torch does not survive a fork
     before = {name: os.environ.get(name) for name in _THREADS}
-    workers = max(1, min(jobs, len(items)))
+    workers = min(jobs, len(items))
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+    waiting = {place: set(after[place]) if after else set() for place in range(len(items))}
+    running: dict[Future[None], int] = {}
     try:
-        futures = {pool.submit(work, item): item for item in items}
-        for future in as_completed(futures):
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                raise UserError("A process died, perhaps for want of memory: run this again with --jobs 1.") from error
-            if error is not None and not isinstance(error, UserError):
-                raise error
-            yield futures[future], error
+        while waiting or running:
+            # No more is handed over than is worked on, so that what becomes ready is begun in its place.
+            ready = [place for place, lacking in waiting.items() if not lacking][: workers - len(running)]
+            for place in ready:
+                del waiting[place]
+                running[pool.submit(work, items[place])] = place
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                place = running.pop(future)
+                for lacking in waiting.values():
+                    lacking.discard(place)
+                yield items[place], _mistake(future)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _mistake(future: "Future[None]") -> UserError | None:
+    """Return the user's mistake that stopped a piece of work, or None; raise whatever else did."""
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        raise UserError("A process died, perhaps for want of memory: run this again with --jobs 1.") from error
+    if error is not None and not isinstance(error, UserError):
+        raise error
+    return error
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

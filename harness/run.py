@@ -16,8 +16,8 @@ from harness.importers import load_test_set
 from harness.leaderboard.rows import Leaderboard
 from harness.parallel import in_processes
 from harness.progress import progress, say
-from harness.recipe import SmallestThatFits
 from harness.registry import System, get_system
+from harness.schedule import schedule
 from harness.size import SizeReport, measure, verdict
 from harness.task import Task
 from harness.testset import TestSet
@@ -88,51 +88,13 @@ def build_stage(job: Job) -> Built:
 
 
 def _build_side_by_side(job: Job) -> None:
-    """Build in rounds; what stops a system is said when it is weighed."""
+    """Build what can be built at a time; what stops a system is said when it is weighed."""
     bare = replace(job, systems=())  # a recipe cannot travel to another process; its name can
-    waiting = [system for system in job.systems if not _is_built(job, system)]
-    with progress("build systems", len(waiting)) as advance:
-        for systems in rounds(waiting):
-            for _ in in_processes(_build, [_Unit(bare, system.name, ()) for system in systems], job.jobs):
-                advance(1)
-
-
-def rounds(systems: Sequence[System]) -> list[list[System]]:
-    """Put systems into rounds that can be built side by side.
-
-    First come those that need no measurement, since others measure on them; after that nobody makes a measurement that
-    another one of the same round makes. In a round the longest come first, so that no core waits for the last.
-    """
-    found = [[system for system in systems if not system.recipe().needs]]
-    waiting = [system for system in systems if system.recipe().needs]
-    made: set[object] = set()
-    while waiting:
-        claimed: set[object] = set()
-        chosen = []
-        for system in waiting:
-            lacking = _measurements(system) - made
-            if not lacking & claimed:
-                chosen.append(system)
-                claimed |= lacking
-        made |= claimed
-        waiting = [system for system in waiting if system not in chosen]
-        found.append(sorted(chosen, key=_effort, reverse=True))
-    return [each for each in found if each]
-
-
-def _measurements(system: System) -> set[object]:
-    """Return what tells the measurements of a system from those of others.
-
-    What a family's transforms ask for is measured for the codecs of the family, which nobody else has.
-    """
-    recipe = system.recipe()
-    if isinstance(recipe, SmallestThatFits):
-        return {each if each in recipe.selecting else (system.name, each) for each in recipe.needs}
-    return set(recipe.needs)
-
-
-def _effort(system: System) -> float:
-    return sum(request.effort for request in system.recipe().needs)
+    steps = schedule([system for system in job.systems if not _is_built(job, system)])
+    units = [_Unit(bare, step.system.name, ()) for step in steps]
+    with progress("build systems", len(units)) as advance:
+        for _ in in_processes(_build, units, job.jobs, [step.after for step in steps]):
+            advance(1)
 
 
 def _is_built(job: Job, system: System) -> bool:

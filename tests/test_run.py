@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.recipe import SmallestThatFits
-from harness.registry import System, all_systems, get_system
-from harness.run import Job, build_stage, evaluate_stage, leaderboard_stage, rounds
+from harness.registry import get_system
+from harness.run import Job, build_stage, evaluate_stage, leaderboard_stage
 from harness.task import load_task
 from harness.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_task import SENTENCES, write_tiny_task
@@ -96,30 +95,6 @@ def test_the_limit_decides_the_exit_code_of_size(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         json.loads(done.stdout)
-
-
-def test_no_round_makes_a_measurement_twice() -> None:
-    """Forbids two processes that make the same measurement, and a system that measures on one not built yet."""
-    found = rounds(all_systems())
-    assert sorted(system.name for each in found for system in each) == sorted(system.name for system in all_systems())
-    assert not any(system.recipe().needs for system in found[0])
-    made: set[object] = set()
-    for each in found:
-        new = [request for system in each for request in _shared(system) if request not in made]
-        assert len(new) == len(set(new))
-        made |= set(new)
-
-
-def _shared(system: System) -> tuple[object, ...]:
-    """What a family's transforms ask for is measured for its own codecs, and shared with nobody."""
-    recipe = system.recipe()
-    return recipe.selecting if isinstance(recipe, SmallestThatFits) else recipe.needs
-
-
-def test_the_longest_of_a_round_comes_first() -> None:
-    """Forbids that a calibration on everything is begun when the others are nearly done."""
-    last = [system.name for system in rounds(all_systems())[-1]]
-    assert last.index("hqq-awq-de-all") < last.index("hqq-awq-de-256") < last.index("hqq-awq-de-128")
 
 
 def test_side_by_side_gives_the_same_artifacts_and_scores(tmp_path: Path) -> None:

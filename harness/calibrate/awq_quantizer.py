@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle
 from typing import Any
 
@@ -45,7 +46,7 @@ def own_state(module: torch.nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch in front of a decoder layer.
+    """One batch in front of a decoder layer, filled up on the right.
 
     Attributes:
         state: hidden states, shape (sentences, tokens, hidden).
@@ -56,6 +57,26 @@ class Batch:
     state: Tensor
     real: Tensor
     arguments: dict[str, Any]
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Where real tokens lie when sentences lie end to end, shape (real tokens,)."""
+        return self.real.flatten().nonzero().squeeze(1)
+
+    def padded(self, tokens: Tensor) -> Tensor:
+        """Return real tokens, shape (real tokens, channels), as sentences, shape (sentences, tokens, channels)."""
+        filled = tokens.new_zeros(self.real.numel(), tokens.shape[-1])
+        filled[self.places] = tokens
+        return filled.view(*self.real.shape, -1)
+
+    def attend(self, attention: Any, sentences: Tensor) -> Tensor:
+        """Return attention's output at real tokens, shape (real tokens, channels).
+
+        Without a mask it is causal, and no real token stands behind padding.
+        """
+        output = attention(hidden_states=sentences, **{**self.arguments, "attention_mask": None})
+        every: Tensor = output[0] if isinstance(output, tuple) else output
+        return every.flatten(0, 1)[self.places]
 
 
 class Codecs:
@@ -70,7 +91,11 @@ class Codecs:
 
 
 class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
-    """Searches with codecs; real tokens lie flat, and only attention sees them as sentences."""
+    """Searches with codecs.
+
+    Outputs are compared piece by piece, while they are in the processor's cache: what autoawq takes for a module's
+    output is one number, the root mean square of what changed since the module was first asked.
+    """
 
     def __init__(self, layer: Any, batches: Sequence[Batch], codecs: Codecs) -> None:
         # The original's constructor loads a text corpus; what its search reads is set here instead.
@@ -79,24 +104,32 @@ class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
         self.group_size = 0
         self.errors: list[float] = []
         self._turn: Iterator[Codec] = iter(())
+        self._outputs: Callable[[], Iterator[Tensor]] = lambda: iter(())
+        self._wanted: list[Tensor] = []
 
-    def _search_best_scale(self, module: Any, prev_op: Any, layers: list[Any], *rest: Any) -> Any:
+    def _search_best_scale(self, module: Any, prev_op: Any, layers: list[Any], inp: Tensor, inspected: Any) -> Any:
         self._turn = cycle([self._codecs.of(each) for each in layers])
         sizes = {getattr(self._codecs.of(each), "group_size", 0) for each in layers}
         row = layers[0].weight.shape[1]
         fitting = [size for size in sizes if size and row % size == 0]
         self.group_size = min(fitting) if fitting else row
-        return super()._search_best_scale(module, prev_op, layers, *rest)
+        self.errors, self._wanted = [], []
+        with torch.no_grad(), own_state(inspected):
+            self._outputs = self._prepare(inspected, inp)
+            return super()._search_best_scale(module, prev_op, layers, inp, inspected, {})
 
-    def _compute_best_scale(
-        self, x: Tensor, w_mean: Tensor, x_mean: Tensor, inspected: Any, readers: list[Any], wanted: Tensor, *rest: Any
-    ) -> Any:
-        """Let a single linear layer be compared on the root of its inputs, which gives the same errors in less work."""
-        if isinstance(inspected, torch.nn.Linear):
-            x = root(x)
-            wanted = inspected(x)
-        with own_state(inspected):
-            return super()._compute_best_scale(x, w_mean, x_mean, inspected, readers, wanted, *rest)
+    def _prepare(self, inspected: Any, inputs: Tensor) -> Callable[[], Iterator[Tensor]]:
+        """Return what computes a module's outputs with the weights that it has then, piece by piece.
+
+        A single linear layer is compared on the root of its inputs, which gives the same errors in less work; attention
+        reads sentences, everything else tokens as they lie.
+        """
+        if inspected is self.layer.self_attn:
+            counts = [len(batch.places) for batch in self._batches]
+            parts = [batch.padded(part) for batch, part in zip(self._batches, torch.split(inputs, counts), strict=True)]
+            return lambda: (batch.attend(inspected, part) for batch, part in zip(self._batches, parts, strict=True))
+        tokens = root(inputs) if isinstance(inspected, torch.nn.Linear) else inputs
+        return lambda: (inspected(part) for part in torch.split(tokens, _TOKENS))
 
     def pseudo_quantize_tensor(self, w: Tensor) -> tuple[Tensor, None, None]:
         """Return the weight as the codec gives it back; the readers come in turn, as the search goes through them."""
@@ -105,36 +138,29 @@ class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
     def _sanitize_kwargs(self, inputs_kwargs: dict[str, Any], module: Any) -> dict[str, Any]:  # noqa: ARG002
         return {}
 
-    def _module_forward(self, x: Tensor, module: Any, module_kwargs: dict[str, Any]) -> Tensor:  # noqa: ARG002
-        if module is not self.layer.self_attn:
-            return torch.cat([module(part) for part in torch.split(x, _TOKENS)])
-        return torch.cat([self._attend(module, part, batch) for part, batch in self._parts(x)])
-
-    def _parts(self, x: Tensor) -> list[tuple[Tensor, Batch]]:
-        counts = [int(batch.real.sum()) for batch in self._batches]
-        return list(zip(torch.split(x, counts), self._batches, strict=True))
-
-    def _attend(self, module: Any, tokens: Tensor, batch: Batch) -> Tensor:
-        padded = torch.zeros(*batch.real.shape, tokens.shape[-1], dtype=tokens.dtype, device=tokens.device)
-        padded[batch.real] = tokens
-        output = module(hidden_states=padded, **batch.arguments)
-        kept: Tensor = (output[0] if isinstance(output, tuple) else output)[batch.real]
-        return kept
+    @torch.no_grad()
+    def _module_forward(self, *_: Any) -> Tensor:
+        """Return the root mean square of what changed, shape (1,); when asked first, note what there is to change."""
+        if not self._wanted:
+            self._wanted = list(self._outputs())
+            return torch.zeros(1)
+        total, count = 0.0, 0
+        for found, wanted in zip(self._outputs(), self._wanted, strict=True):
+            total += float((found - wanted).float().square_().sum())
+            count += wanted.numel()
+        return torch.tensor([math.sqrt(total / count)])
 
     def _compute_loss(self, fp16_output: Tensor, int_w_output: Tensor, device: Any) -> float:
         loss = float(super()._compute_loss(fp16_output, int_w_output, device))
         self.errors.append(loss)
         return loss
 
-    @torch.no_grad()
-    def plain_error(self, features: Tensor, readers: list[Any], inspected: Any) -> float:
-        """Mean squared output error of the codecs without scales."""
-        features = root(features) if isinstance(inspected, torch.nn.Linear) else features
-        wanted = self._module_forward(features, inspected, {})
+    def plain_error(self, readers: list[Any]) -> float:
+        """Mean squared output error of the codecs without scales, on what was searched last."""
         kept = [reader.weight.data for reader in readers]
         for reader in readers:
             reader.weight.data = round_trip(self._codecs.of(reader), reader.weight.data)
-        error = float((self._module_forward(features, inspected, {}) - wanted).float().pow(2).mean())
+        error = float(self._module_forward()) ** 2
         for reader, data in zip(readers, kept, strict=True):
             reader.weight.data = data
         return error

@@ -109,10 +109,7 @@ def _search_fold(quantizer: Any, index: int, fold: Fold, features: "Tensor") -> 
     previous = layer.get_submodule(fold.name)
     readers = [layer.get_submodule(name) for name in fold.readers]
     inspected = layer.get_submodule(fold.inspected)
-    quantizer.errors = []
-    _, _, scales = quantizer._search_best_scale(layer, previous, readers, features, inspected, {})  # noqa: SLF001 - it has no public name
+    _, _, scales = quantizer._search_best_scale(layer, previous, readers, features, inspected)  # noqa: SLF001 - it has no public name
     if not quantizer.errors or not bool(scales.isfinite().all()):
         raise UserError(f"AWQ found no finite scale for layer {index}, {fold.name}: check the checkpoint.")
-    return Found(
-        index, fold.name, scales.float(), quantizer.plain_error(features, readers, inspected), min(quantizer.errors)
-    )
+    return Found(index, fold.name, scales.float(), quantizer.plain_error(readers), min(quantizer.errors))

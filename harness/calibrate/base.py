@@ -46,6 +46,11 @@ class StoredRequest(ABC, Generic[M]):
         """How long it takes among its like, 1 at most; the longest are begun first."""
         return 1.0
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Names of the systems that are built for it, if they are not there; none by default."""
+        return ()
+
     @abstractmethod
     def inputs(self, laboratory: "Laboratory") -> object:
         """Return everything that the result depends on, as JSON-ready values."""

@@ -152,6 +152,11 @@ class Sensitivity(StoredRequest[SensitivityTable]):
         """Names parent, component and trial."""
         return f"sensitivity of {self.parent} ({self.component} by {self.granularity}) to {self.trial!r}"
 
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The parent."""
+        return (self.parent,)
+
     def require(self, laboratory: "Laboratory") -> None:
         """Check that the task has development data."""
         laboratory.development()

@@ -16,7 +16,7 @@ from harness.reading import Reader
 from harness.request import GenerationRequest
 from harness.workdir import WorkDir
 
-SEGMENTS = 8
+SEGMENTS = 4
 """Segments that are timed, the first of the test set; the last of them goes before, untimed, to warm up."""
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")

@@ -1,7 +1,6 @@
 """harness.calibrate.awq: against autoawq's own search, and on data that the search did not see."""
 
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import torch
@@ -101,9 +100,25 @@ def test_the_search_is_autoawqs_own(laboratory: Laboratory, fold: Fold) -> None:
     names = {id(reader): name for name, reader in zip(fold.readers, readers, strict=True)}
     codecs = Codecs({name: _Theirs() for name in fold.readers}, names)
     ours = ScaleSearch(layer, [Batch(tokens, torch.ones(1, 300, dtype=torch.bool), {})], codecs)
-    _, _, found = ours._search_best_scale(layer, previous, readers, tokens[0], inspected, {})
+    _, _, found = ours._search_best_scale(layer, previous, readers, tokens[0], inspected)
     assert torch.allclose(found, wanted, rtol=1e-5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
+
+
+def test_attention_without_a_mask_is_the_layers_own(laboratory: Laboratory) -> None:
+    """Forbids a search on other outputs than attention has in the model, where padding is masked."""
+    from harness.calibrate.awq_search import _capture
+    from harness.calibrate.prefix import decoder_of
+
+    engine = load_dense(laboratory.checkpoint)
+    chosen = choose(read_sentences(laboratory, engine), Prompts.GERMAN, 1.0)
+    attention = decoder_of(engine.model).layers[0].self_attn
+    (batch,) = _capture(engine, chosen, batch_size=len(chosen))
+    assert not batch.real.all()
+    with torch.inference_mode():
+        wanted = attention(hidden_states=batch.state, **batch.arguments)[0][batch.real]
+        found = batch.attend(attention, batch.padded(batch.state[batch.real]))
+    assert torch.allclose(found, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("tokens", [5, 48, 20000])

@@ -24,9 +24,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Speed, Speed]:
 def test_the_first_segments_are_timed_one_by_one(measured: tuple[Speed, Speed]) -> None:
     """Forbids that another number of segments is timed than is said, or that a time is made up."""
     first, again = measured
-    assert len(first.seconds) == len(first.tokens) == SEGMENTS == 8
+    assert len(first.seconds) == len(first.tokens) == SEGMENTS == 4
     assert all(seconds > 0 for seconds in first.seconds)
-    assert first.seconds_per_item == pytest.approx(sum(first.seconds) / 8)
+    assert first.seconds_per_item == pytest.approx(sum(first.seconds) / 4)
     assert again == first
 
 

@@ -1,0 +1,71 @@
+"""Which systems can be built side by side: those that wait for no measurement and no artifact of another one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.choices import Request
+from harness.recipe import SmallestThatFits
+from harness.registry import System
+
+
+@dataclass(frozen=True)
+class Step:
+    """A system in the order of building.
+
+    Attributes:
+        system: what is built.
+        after: places in the order of the systems that must be built before it; all of them are smaller than its own.
+    """
+
+    system: System
+    after: frozenset[int]
+
+
+def schedule(systems: Sequence[System]) -> tuple[Step, ...]:
+    """Return an order in which no measurement is made twice, with what each system waits for.
+
+    A system waits for those that its measurements are made on, and for the first one that makes a measurement which it
+    shares. What others wait for comes first, and then what takes longest, so that no core is idle in the end.
+    """
+    waits = _waits(systems)
+    wanted = {name for names in waits.values() for name in names}
+    ranked = sorted(systems, key=lambda system: (system.name in wanted, _effort(system)), reverse=True)
+    places: dict[str, int] = {}
+    ordered: list[System] = []
+    while len(ordered) < len(ranked):
+        ready = next(each for each in ranked if each.name not in places and waits[each.name] <= places.keys())
+        places[ready.name] = len(ordered)
+        ordered.append(ready)
+    return tuple(Step(system, frozenset(places[name] for name in waits[system.name])) for system in ordered)
+
+
+def _waits(systems: Sequence[System]) -> dict[str, set[str]]:
+    """Return the names that each system waits for."""
+    names = {system.name for system in systems}
+    makers: dict[object, str] = {}
+    waits: dict[str, set[str]] = {}
+    for system in systems:
+        made_by = {makers.setdefault(each, system.name) for each in _measurements(system)}
+        built = {name for request in _needs(system) for name in request.systems}
+        waits[system.name] = ((made_by | built) & names) - {system.name}
+    return waits
+
+
+def _measurements(system: System) -> set[object]:
+    """Return what tells the measurements of a system from those of others.
+
+    What a family's transforms ask for is measured for the codecs of the family, which nobody else has.
+    """
+    recipe = system.recipe()
+    if isinstance(recipe, SmallestThatFits):
+        return {each if each in recipe.selecting else (system.name, each) for each in recipe.needs}
+    return set(recipe.needs)
+
+
+def _needs(system: System) -> tuple[Request[Any], ...]:
+    return system.recipe().needs
+
+
+def _effort(system: System) -> float:
+    return sum(request.effort for request in _needs(system))

@@ -1,0 +1,149 @@
+"""Kill evaluations with SIGKILL, resume them, and print as JSON what came of it.
+
+    python -m tests.helpers.kill_evaluate FOLDER KILLS
+
+What is killed is the whole stage: SHAS hears a set's recordings, the model translates, mweralign re-segments, BLEU,
+chrF and COMET score, the references are foreseen and speed is measured. One process loads the libraries; every
+evaluation runs in a fork of it (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads). Moments are
+drawn at random (seeded), one in each of KILLS equal spans of an undisturbed evaluation's time; more are fixed, in the
+middle of each kind of work. Every killed evaluation is then run again.
+"""
+
+import itertools
+import json
+import os
+import pkgutil
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+from harness.files import sha256_of
+from harness.generate import generate as _preloads_the_engine  # noqa: F401 - a fork must not import for seconds
+from harness.registry import get_system
+from harness.run import Job, build_stage, evaluate_stage
+from harness.task import load_task
+from harness.workdir import WorkDir, open_workdir
+from tests.helpers.tiny_blind import write_blind_task
+
+SYSTEMS = ("fp16-finetuned", "hqq4")
+COMPARED = ("segmentations", "resegmented", "scores")
+"""Folders whose files must be equal to the byte; the others hold times."""
+MOMENTS = {
+    "the second recording is heard": ("harness.segment.shas.ShasListener.hear", 1),
+    "a segmentation is stored": ("harness.segment.verb.write_json", 0),
+    "the third batch is translated": ("harness.generate.decode", 2),
+    "a talk was re-segmented and is not stored": ("harness.resegment.verb.write_json", 0),
+    "the resegmenter runs": ("harness.resegment.mweralign.run_command", 0),
+    "COMET scores": ("harness.score.comet_process.CometProcess.score", 0),
+    "a score is stored": ("harness.score.store.write_json", 1),
+    "the references are foreseen": ("harness.calibrate.cross_entropy.sentence_nats", 1),
+    "an evaluation is stored": ("harness.evaluation.write_json", 0),
+}
+"""Names of functions that do not return when they are called for the n-th time, counted from 0."""
+
+
+class Evaluations:
+    """Evaluations of two systems on a task with a set that is not segmented, in forked processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.task = load_task(str(write_blind_task(folder)))
+        self.systems = tuple(map(get_system, SYSTEMS))
+        assert not build_stage(self._job("built")).failures
+
+    def _job(self, name: str) -> Job:
+        workdir = open_workdir(str(self.folder / name))
+        artifacts = self.folder / "built" / "artifacts"
+        if name != "built" and not workdir.artifacts.exists():
+            workdir.artifacts.symlink_to(artifacts, target_is_directory=True)
+        return Job(self.task, self.systems, workdir)
+
+    def start(self, name: str, prepare: Callable[[], None] = lambda: None) -> int:
+        """Start an evaluation in the work directory `name`, and return the process id."""
+        child = os.fork()
+        if child:
+            return child
+        prepare()
+        stopped = evaluate_stage(self._job(name)).failures
+        sys.stderr.write("".join(f"{failure}\n" for failure in stopped))
+        sys.stderr.flush()
+        os._exit(1 if stopped else 0)
+
+    def finish(self, name: str) -> dict[str, object]:
+        """Evaluate without a kill; return what is compared, by the name of its file."""
+        _, status = os.waitpid(self.start(name), 0)
+        if status:
+            raise SystemExit(f"the evaluation in {name} failed with status {status}")
+        return {**self._sums(name), **self._texts(name), **self._scores(name)}
+
+    def _workdir(self, name: str) -> WorkDir:
+        return WorkDir(self.folder / name)
+
+    def _sums(self, name: str) -> dict[str, object]:
+        root = self._workdir(name).root
+        files = [path for folder in COMPARED for path in sorted((root / folder).rglob("*")) if path.is_file()]
+        return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
+
+    def _texts(self, name: str) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for path in sorted(self._workdir(name).hypotheses.rglob("hypotheses.jsonl")):
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            found[path.parent.name] = [(row["index"], row["text"], row["tokens"], row["stop"]) for row in rows]
+        return found
+
+    def _scores(self, name: str) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for path in sorted(self._workdir(name).evaluations.glob("*.json")):
+            evaluation = json.loads(path.read_text(encoding="utf-8"))["evaluation"]
+            found[path.name] = [evaluation["scores"], evaluation["flags"]]
+        return found
+
+
+def kill_at(target: str, call: int) -> Callable[[], None]:
+    """Return what lets a process kill itself when a function is called for the n-th time, counted from 0."""
+
+    def prepare() -> None:
+        function, calls = pkgutil.resolve_name(target), itertools.count()
+
+        def die_in_time(*arguments: object, **named: object) -> object:
+            if next(calls) == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **named)
+
+        mock.patch(target, die_in_time).start()
+
+    return prepare
+
+
+def main(folder: Path, kills: int) -> None:
+    """Evaluate undisturbed, then kill and resume at every moment."""
+    evaluations = Evaluations(folder)
+    begun = time.monotonic()
+    expected = evaluations.finish("undisturbed")
+    seconds = time.monotonic() - begun
+    moments = random.Random(20261121)
+    names = []
+    for index in range(kills):
+        names.append(f"random-{index}")
+        child = evaluations.start(names[-1])
+        time.sleep(seconds * (index + moments.random()) / kills)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    died = {}
+    for name, moment in MOMENTS.items():
+        names.append(name)
+        _, status = os.waitpid(evaluations.start(name, kill_at(*moment)), 0)
+        died[name] = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    rows = {}
+    for name in names:
+        made = evaluations.finish(name)
+        rows[name] = sorted(key for key in made.keys() | expected.keys() if made.get(key) != expected.get(key))
+    print(json.dumps({"seconds": seconds, "compared": sorted(expected), "died": died, "different": rows}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
