@@ -29,6 +29,7 @@ class Decoded:
         tokens: generated tokens, the end token included.
         stop: why it stopped.
         seconds: wall-clock seconds that the model took for the batch, divided by its examples; audio was read before.
+            Where the batch was heard for another direction, the time that hearing took then is part of it.
         batch_size: examples that were decoded together.
     """
 
@@ -41,15 +42,17 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Style:
-    """How greedy decoding is held back.
+    """How greedy decoding is done.
 
     Attributes:
         length_bound: bounds each answer by the length of its audio; None for one bound for all.
         no_repeat_ngram: no stretch of so many tokens comes twice in an answer; 0 to let everything come.
+        recall: whether what the model made of the same audio before may be used.
     """
 
     length_bound: LengthBound | None = None
     no_repeat_ngram: int = 0
+    recall: bool = False
 
     def limit(self, example: Example, max_new_tokens: int) -> int:
         """Return the most tokens of one answer."""
@@ -69,7 +72,7 @@ def decode(engine: Engine, examples: Sequence[Example], max_new_tokens: int, sty
         engine: the model.
         examples: what it hears and how it is asked.
         max_new_tokens: generated tokens per example at most.
-        style: what holds it back.
+        style: what holds it back, and whether it may recall.
 
     Raises:
         UserError: not even one example fits, or the model computes NaN.
@@ -116,19 +119,21 @@ def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], 
 
     batch = left_padded(engine, examples)
     width = batch.input_ids.shape[1]
-    keeping = engine.heard.keeping(engine.model, batch.input_features, batch.feature_attention_mask)
-    with torch.inference_mode(), must_hear(engine.model), keeping, light_step_masks():
+    repeats = [_NoRepeats(width, style.no_repeat_ngram)] if style.no_repeat_ngram else []
+    sound = (batch.input_features, batch.feature_attention_mask)
+    hearing = engine.heard.hearing(engine.model, *sound, recall=style.recall)
+    with torch.inference_mode(), must_hear(engine.model), hearing as before, light_step_masks():
         begin = time.perf_counter()
         output = engine.model.generate(
             **batch.arguments(),
             past_key_values=roomy_cache(engine.model.config.text_config, width + max(limits)),
             generation_config=_greedy(engine, max(limits)),
             use_model_defaults=False,
-            logits_processor=LogitsProcessorList([*_no_repeats(width, style), _refuse_nan]),
+            logits_processor=LogitsProcessorList([*repeats, _RefuseNan()]),
             stopping_criteria=StoppingCriteriaList([_bounds(width, limits)] if min(limits) < max(limits) else []),
         )
         rows = [row[:limit] for row, limit in zip(output[:, width:].tolist(), limits, strict=True)]
-        seconds = (time.perf_counter() - begin) / len(examples)
+        seconds = (before + time.perf_counter() - begin) / len(examples)
     return [_decoded(engine, row, seconds, len(examples)) for row in rows]
 
 
@@ -144,14 +149,18 @@ def _bounds(width: int, limits: Sequence[int]) -> Callable[..., "Tensor"]:
     return reached
 
 
-def _no_repeats(width: int, style: Style) -> list[Callable[..., "Tensor"]]:
-    """Return what keeps an answer from repeating itself; the prompt before it does not count."""
-    from transformers import NoRepeatNGramLogitsProcessor
+class _NoRepeats:
+    """Keeps an answer from repeating itself; the prompt before it, `width` tokens, does not count."""
 
-    if not style.no_repeat_ngram:
-        return []
-    inner = NoRepeatNGramLogitsProcessor(style.no_repeat_ngram)
-    return [lambda ids, scores: inner(ids[:, width:], scores)]
+    def __init__(self, width: int, size: int) -> None:
+        from transformers import NoRepeatNGramLogitsProcessor
+
+        self._width, self._inner = width, NoRepeatNGramLogitsProcessor(size)
+
+    def __call__(self, ids: "Tensor", scores: "Tensor") -> "Tensor":
+        """Return the scores, shape (sentences, vocabulary), without tokens that would repeat a stretch."""
+        held_back: Tensor = self._inner(ids[:, self._width :], scores)
+        return held_back
 
 
 def _greedy(engine: Engine, max_new_tokens: int) -> Any:
@@ -174,11 +183,22 @@ def _greedy(engine: Engine, max_new_tokens: int) -> Any:
     )
 
 
-def _refuse_nan(_ids: "Tensor", scores: "Tensor") -> "Tensor":
-    """Stop where the largest of the scores would be picked among NaN."""
-    if bool(scores.isnan().any()):
-        raise UserError("The model computes NaN: load it in another dtype, or build the artifact again.")
-    return scores
+class _RefuseNan:
+    """Stops where the largest of the scores would be picked among NaN.
+
+    An object, since transformers asks for the signature of every processor's `__call__` at every step, and that of a
+    function is a thousand times slower to find.
+    """
+
+    def __call__(self, _ids: "Tensor", scores: "Tensor") -> "Tensor":
+        """Return the scores, shape (sentences, vocabulary), as they are.
+
+        Raises:
+            UserError: one is NaN.
+        """
+        if bool(scores.isnan().any()):
+            raise UserError("The model computes NaN: load it in another dtype, or build the artifact again.")
+        return scores
 
 
 def _decoded(engine: Engine, row: list[int], seconds: float, batch_size: int) -> Decoded:

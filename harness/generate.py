@@ -106,7 +106,7 @@ _Answer = tuple[Decoded, bool, int]
 def _answers(reader: Reader, examples: Sequence[Example]) -> list[_Answer]:
     """Decode a batch; answers that repeat themselves are asked for once more where the request guards against that."""
     decoding, target = reader.request.decoding, reader.request.direction.target
-    style, guard = Style(decoding.caution.length_bound), decoding.caution.repeat_guard
+    style, guard = Style(decoding.caution.length_bound, recall=True), decoding.caution.repeat_guard
     first = decode(reader.engine, examples, decoding.max_new_tokens, style)
     answers = [(answer, answer.batch_size < len(examples), 1) for answer in first]
     looping = [i for i, answer in enumerate(first) if guard and Flag.REPEATS in flags_of(answer.text, target)]

@@ -1,12 +1,14 @@
 """What the audio tower made of a batch, remembered for whoever lets the model hear the same batch again.
 
-Translating a test set and foreseeing its references hear the same segments in the same batches, and hearing is a good
-part of the work. Translations are timed, so they always hear for themselves; what they heard is used after them.
+All directions of a test set, and the foreseeing of its references, hear the same segments in the same batches, and
+hearing is a good part of the work. How long it took is remembered with it.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,48 +18,79 @@ _MEMORY_BYTES = 512 << 20
 """Outputs are remembered up to this many bytes in all; what comes later is heard again."""
 
 
+@dataclass(frozen=True)
+class _Known:
+    """An output of the tower, and the seconds that it took."""
+
+    output: Any
+    seconds: float
+
+
 class Heard:
     """Outputs of one model's audio tower by what went in; they stay on the model's device."""
 
     def __init__(self, capacity: int = _MEMORY_BYTES) -> None:
         self._free = capacity
-        self._known: dict[bytes, Any] = {}
+        self._known: dict[bytes, _Known] = {}
 
     @contextmanager
-    def keeping(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[None]:
-        """Let the tower hear a batch inside the block, and remember what it made of it.
+    def hearing(self, model: Any, features: "Tensor", mask: "Tensor", *, recall: bool) -> Iterator[float]:
+        """Let the tower return what it made of a batch before, else let it hear, and remember what it makes of it.
 
         Args:
-            model: the one whose outputs are kept here.
+            model: the one whose outputs are kept here; it hears this batch alone inside the block.
             features: float32, shape (examples, bins, frames).
             mask: shape (examples, frames); 1 where there is audio.
+            recall: False where the tower shall hear in any case.
+
+        Yields:
+            seconds that hearing took before; 0 when the tower hears now.
         """
         key = _key(features, mask)
-        watch = audio_tower(model).register_forward_hook(lambda _tower, _inputs, output: self._put(key, output))
-        try:
-            yield
-        finally:
-            watch.remove()
+        known = self._known.get(key) if recall else None
+        with self._keeping(audio_tower(model), key) if known is None else _recalling(audio_tower(model), known):
+            yield 0.0 if known is None else known.seconds
 
     @contextmanager
-    def recalling(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[None]:
-        """Let the tower return what it made of a batch before, where that is remembered; arguments as in `keeping`."""
-        known = self._known.get(_key(features, mask)) if self._known else None
-        if known is None:
-            yield
-            return
-        tower = audio_tower(model)
-        tower.forward = lambda *_inputs, **_named: known
+    def _keeping(self, tower: Any, key: bytes) -> Iterator[None]:
+        begun: list[float] = []
+
+        def keep(_tower: Any, _inputs: Any, output: Any) -> None:
+            _finish(output.last_hidden_state)
+            self._put(key, _Known(output, time.perf_counter() - begun[-1]))
+
+        watches = [
+            tower.register_forward_pre_hook(lambda *_: begun.append(time.perf_counter())),
+            tower.register_forward_hook(keep),
+        ]
         try:
             yield
         finally:
-            del tower.forward  # the class's own shows again
+            for watch in watches:
+                watch.remove()
 
-    def _put(self, key: bytes, output: Any) -> None:
-        needed = sum(tensor.nbytes for tensor in output.values())
+    def _put(self, key: bytes, known: _Known) -> None:
+        needed = sum(tensor.nbytes for tensor in known.output.values())
         if key not in self._known and needed <= self._free:
             self._free -= needed
-            self._known[key] = output
+            self._known[key] = known
+
+
+@contextmanager
+def _recalling(tower: Any, known: _Known) -> Iterator[None]:
+    tower.forward = lambda *_inputs, **_named: known.output
+    try:
+        yield
+    finally:
+        del tower.forward  # the class's own shows again
+
+
+def _finish(tensor: "Tensor") -> None:
+    """Wait until a device has computed a tensor, so that the time taken is the time it took."""
+    import torch
+
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
 
 
 def audio_tower(model: Any) -> Any:

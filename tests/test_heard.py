@@ -1,14 +1,16 @@
 """harness.heard: what the audio tower made of a batch, against hearing it again."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from harness.calibrate.cross_entropy import sentence_nats
-from harness.decoding import decode
+from harness.decoding import Style, decode
 from harness.engine import Engine
 from harness.heard import Heard, audio_tower
 from harness.prompting import Example, end_token, target_tokens
@@ -45,7 +47,7 @@ def counted(engine: Engine) -> Iterator[list[int]]:
 
 def test_a_batch_that_was_translated_is_not_heard_again(engine: Engine, sentences: list[Example]) -> None:
     """Forbids other numbers than by hearing again, and a second run of the tower."""
-    wanted = sentence_nats(engine, sentences)
+    wanted = sentence_nats(replace(engine, heard=Heard(capacity=0)), sentences)
     decode(engine, sentences, 4)
     with counted(engine) as runs:
         found = sentence_nats(engine, sentences)
@@ -55,7 +57,8 @@ def test_a_batch_that_was_translated_is_not_heard_again(engine: Engine, sentence
 
 def test_another_batch_is_heard(engine: Engine, sentences: list[Example]) -> None:
     """Forbids that the sound of one batch is taken for that of another, be it the same segments in another order."""
-    wanted = sentence_nats(engine, sentences[:2]), sentence_nats(engine, sentences[::-1])
+    fresh = replace(engine, heard=Heard(capacity=0))
+    wanted = sentence_nats(fresh, sentences[:2]), sentence_nats(fresh, sentences[::-1])
     decode(engine, sentences, 4)
     assert sentence_nats(engine, sentences[:2]) == wanted[0]
     with counted(engine) as runs:
@@ -63,17 +66,29 @@ def test_another_batch_is_heard(engine: Engine, sentences: list[Example]) -> Non
     assert len(runs) == 1
 
 
-def test_what_is_timed_always_hears(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids that the second direction looks faster than the first because it did not hear."""
+def test_plain_decoding_always_hears(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that one segment after the other is timed without hearing."""
     decode(engine, sentences, 4)
     with counted(engine) as runs:
         decode(engine, sentences, 4)
     assert len(runs) == 1
 
 
+def test_recalled_hearing_counts_with_its_time(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that the second direction looks faster than the first because it did not hear."""
+    slow = audio_tower(engine.model).conv1.register_forward_hook(lambda *_: time.sleep(0.5))
+    wanted = decode(engine, sentences, 4, Style(recall=True))
+    slow.remove()
+    with counted(engine) as runs:
+        found = decode(engine, sentences, 4, Style(recall=True))
+    assert [each.text for each in found] == [each.text for each in wanted]
+    assert not runs
+    assert sum(each.seconds for each in found) > 0.5
+
+
 def test_no_more_is_remembered_than_allowed(engine: Engine, sentences: list[Example]) -> None:
     """Forbids memory that grows with the test set."""
-    small = Engine(engine.model, engine.processor, engine.device, Heard(capacity=1))
+    small = replace(engine, heard=Heard(capacity=1))
     decode(small, sentences, 4)
     with counted(small) as runs:
         sentence_nats(small, sentences)
@@ -85,8 +100,8 @@ def test_the_tower_is_its_own_again(engine: Engine, sentences: list[Example]) ->
     decode(engine, sentences, 4)
     features = torch.stack([each.features.mel for each in sentences])
     mask = (torch.arange(features.shape[-1])[None] < torch.tensor([[e.features.frames] for e in sentences])).long()
-    recalling = engine.heard.recalling(engine.model, features, mask)
-    recalling.__enter__()
+    hearing = engine.heard.hearing(engine.model, features, mask, recall=True)
+    hearing.__enter__()
     assert "forward" in vars(audio_tower(engine.model))
-    assert not recalling.__exit__(ValueError, ValueError("out"), None)
+    assert not hearing.__exit__(ValueError, ValueError("out"), None)
     assert "forward" not in vars(audio_tower(engine.model))

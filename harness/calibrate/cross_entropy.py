@@ -140,8 +140,8 @@ def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
     import torch
 
     batch = right_padded(engine, examples)
-    recalling = engine.heard.recalling(engine.model, batch.input_features, batch.feature_attention_mask)
-    with torch.inference_mode(), must_hear(engine.model), recalling:
+    hearing = engine.heard.hearing(engine.model, batch.input_features, batch.feature_attention_mask, recall=True)
+    with torch.inference_mode(), must_hear(engine.model), hearing:
         logits = engine.model(**batch.arguments(), use_cache=False).logits
         nats = [_nats(row, example) for row, example in zip(logits, examples, strict=True)]
     if not all(math.isfinite(value) for value in nats):

@@ -17,7 +17,9 @@ from harness.request import GenerationRequest
 from harness.workdir import WorkDir
 
 SEGMENTS = 4
-"""Segments that are timed, the first of the test set; the last of them goes before, untimed, to warm up."""
+"""Segments that are timed, the first of the test set; the beginning of the last one's answer warms up, untimed."""
+_WARM_UP = 4
+"""Tokens."""
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
@@ -95,7 +97,7 @@ def _observe(
     engine: Engine, examples: Sequence[Example], max_new_tokens: int
 ) -> tuple[tuple[float, ...], tuple[int, ...], int | None]:
     """Return seconds and tokens per example, and the peak memory meanwhile."""
-    decode(engine, examples[-1:], max_new_tokens)
+    decode(engine, examples[-1:], min(_WARM_UP, max_new_tokens))
     meter = _Meter(engine.device)
     answers = [decode(engine, [example], max_new_tokens)[0] for example in examples]
     peak = meter.peak()

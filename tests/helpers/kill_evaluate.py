@@ -1,12 +1,12 @@
 """Kill evaluations with SIGKILL, resume them, and print as JSON what came of it.
 
-    python -m tests.helpers.kill_evaluate FOLDER KILLS
+    python -m tests.helpers.kill_evaluate FOLDER KILLS [MOMENT ...]
 
 What is killed is the whole stage: SHAS hears a set's recordings, the model translates, mweralign re-segments, BLEU,
 chrF and COMET score, the references are foreseen and speed is measured. One process loads the libraries; every
 evaluation runs in a fork of it (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads). Moments are
-drawn at random (seeded), one in each of KILLS equal spans of an undisturbed evaluation's time; more are fixed, in the
-middle of each kind of work. Every killed evaluation is then run again.
+drawn at random (seeded), one in each of KILLS equal spans of an undisturbed evaluation's time; those with a name are
+fixed, in the middle of each kind of work. Every killed evaluation is then run again.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -119,7 +119,7 @@ def kill_at(target: str, call: int) -> Callable[[], None]:
     return prepare
 
 
-def main(folder: Path, kills: int) -> None:
+def main(folder: Path, kills: int, fixed: Sequence[str]) -> None:
     """Evaluate undisturbed, then kill and resume at every moment."""
     evaluations = Evaluations(folder)
     begun = time.monotonic()
@@ -134,9 +134,9 @@ def main(folder: Path, kills: int) -> None:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     died = {}
-    for name, moment in MOMENTS.items():
+    for name in fixed:
         names.append(name)
-        _, status = os.waitpid(evaluations.start(name, kill_at(*moment)), 0)
+        _, status = os.waitpid(evaluations.start(name, kill_at(*MOMENTS[name])), 0)
         died[name] = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     rows = {}
     for name in names:
@@ -146,4 +146,4 @@ def main(folder: Path, kills: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
