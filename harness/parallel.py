@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -40,7 +41,7 @@ def in_processes(
     workers = min(jobs, len(items))
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_the_parent)
     waiting = {place: set(after[place]) if after else set() for place in range(len(items))}
     running: dict[Future[None], int] = {}
     try:
@@ -72,6 +73,17 @@ def _mistake(future: "Future[None]") -> UserError | None:
     return error
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    """Ctrl-C reaches every process of a terminal; one sentence about it is enough."""
+def _follow_the_parent() -> None:
+    """Leave Ctrl-C to the parent, so that one sentence is said about it, and do not outlive it.
+
+    A process that works on after its parent was killed would write into the same folders as the run that resumes.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
