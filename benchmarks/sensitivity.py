@@ -8,6 +8,7 @@ losses go to stdout and to benchmarks/results/sensitivity.json.
 
 import argparse
 import time
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from harness.calibrate.sensitivity import Granularity, Sensitivity, Sweep, by_le
 from harness.codecs import Hqq
 from harness.engine import lazily
 from harness.files import write_json
+from harness.heard import Heard
 from harness.registry import get_system
 from harness.task import load_task
 from harness.workdir import open_workdir
@@ -60,9 +62,10 @@ def main() -> None:
     _, cached = sweep.run(units, TRIAL)
     middle = time.perf_counter()
     whole = []
+    forgetful = replace(engine, heard=Heard(capacity=0))
     for unit in units:
         with sweep.swapped(unit, TRIAL):
-            whole.append([nats for batch in batches for nats in sentence_nats(engine, batch)])
+            whole.append([nats for batch in batches for nats in sentence_nats(forgetful, batch)])
     end = time.perf_counter()
     tokens = sum(len(example.target) for example in examples)
     result = Result(

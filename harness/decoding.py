@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Style:
     Attributes:
         length_bound: bounds each answer by the length of its audio; None for one bound for all.
         no_repeat_ngram: no stretch of so many tokens comes twice in an answer; 0 to let everything come.
-        recall: whether what the model made of the same audio before may be used.
+        recall: whether what the model made of the same audio before may be used, and is kept for others.
     """
 
     length_bound: LengthBound | None = None
@@ -95,6 +96,7 @@ def _attempt(engine: Engine, examples: Sequence[Example], max_new_tokens: int, s
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
+    engine.heard.forget()
     _release()
     return None
 
@@ -121,7 +123,7 @@ def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], 
     width = batch.input_ids.shape[1]
     repeats = [_NoRepeats(width, style.no_repeat_ngram)] if style.no_repeat_ngram else []
     sound = (batch.input_features, batch.feature_attention_mask)
-    hearing = engine.heard.hearing(engine.model, *sound, recall=style.recall)
+    hearing = engine.heard.hearing(engine.model, *sound) if style.recall else nullcontext(0.0)
     with torch.inference_mode(), must_hear(engine.model), hearing as before, light_step_masks():
         begin = time.perf_counter()
         output = engine.model.generate(
@@ -187,7 +189,7 @@ class _RefuseNan:
     """Stops where the largest of the scores would be picked among NaN.
 
     An object, since transformers asks for the signature of every processor's `__call__` at every step, and that of a
-    function is a thousand times slower to find.
+    function is several times slower to find.
     """
 
     def __call__(self, _ids: "Tensor", scores: "Tensor") -> "Tensor":

@@ -30,26 +30,30 @@ class Heard:
     """Outputs of one model's audio tower by what went in; they stay on the model's device."""
 
     def __init__(self, capacity: int = _MEMORY_BYTES) -> None:
-        self._free = capacity
+        self._capacity = self._free = capacity
         self._known: dict[bytes, _Known] = {}
 
     @contextmanager
-    def hearing(self, model: Any, features: "Tensor", mask: "Tensor", *, recall: bool) -> Iterator[float]:
+    def hearing(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[float]:
         """Let the tower return what it made of a batch before, else let it hear, and remember what it makes of it.
 
         Args:
             model: the one whose outputs are kept here; it hears this batch alone inside the block.
             features: float32, shape (examples, bins, frames).
             mask: shape (examples, frames); 1 where there is audio.
-            recall: False where the tower shall hear in any case.
 
         Yields:
             seconds that hearing took before; 0 when the tower hears now.
         """
         key = _key(features, mask)
-        known = self._known.get(key) if recall else None
+        known = self._known.get(key)
         with self._keeping(audio_tower(model), key) if known is None else _recalling(audio_tower(model), known):
             yield 0.0 if known is None else known.seconds
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._known.clear()
+        self._free = self._capacity
 
     @contextmanager
     def _keeping(self, tower: Any, key: bytes) -> Iterator[None]:

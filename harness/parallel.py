@@ -42,35 +42,43 @@ def in_processes(
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_the_parent)
-    waiting = {place: set(after[place]) if after else set() for place in range(len(items))}
-    running: dict[Future[None], int] = {}
     try:
-        while waiting or running:
-            # No more is handed over than is worked on, so that what becomes ready is begun in its place.
-            ready = [place for place, lacking in waiting.items() if not lacking][: workers - len(running)]
-            for place in ready:
-                del waiting[place]
-                running[pool.submit(work, items[place])] = place
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                place = running.pop(future)
-                for lacking in waiting.values():
-                    lacking.discard(place)
-                yield items[place], _mistake(future)
+        for place, future in _finished(pool, workers, work, items, after or [set()] * len(items)):
+            error = future.exception()
+            if error is not None and not isinstance(error, UserError):
+                raise error
+            yield items[place], error
+    except BrokenProcessPool as error:
+        raise UserError("A process died, perhaps for want of memory: run this again with --jobs 1.") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _mistake(future: "Future[None]") -> UserError | None:
-    """Return the user's mistake that stopped a piece of work, or None; raise whatever else did."""
-    error = future.exception()
-    if isinstance(error, BrokenProcessPool):
-        raise UserError("A process died, perhaps for want of memory: run this again with --jobs 1.") from error
-    if error is not None and not isinstance(error, UserError):
-        raise error
-    return error
+def _finished(
+    pool: ProcessPoolExecutor,
+    workers: int,
+    work: Callable[[T], None],
+    items: Sequence[T],
+    after: Sequence[AbstractSet[int]],
+) -> Iterator[tuple[int, "Future[None]"]]:
+    """Hand the items over as they become ready, and yield each with its place when it is finished."""
+    waiting = {place: set(lacking) for place, lacking in enumerate(after)}
+    running: dict[Future[None], int] = {}
+    while waiting or running:
+        # No more is handed over than is worked on, so that what becomes ready is begun in its place.
+        for place in [place for place, lacking in waiting.items() if not lacking][: workers - len(running)]:
+            del waiting[place]
+            running[pool.submit(work, items[place])] = place
+        if not running:
+            raise ValueError(f"these items wait for each other: {sorted(waiting)}")
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            place = running.pop(future)
+            for lacking in waiting.values():
+                lacking.discard(place)
+            yield place, future
 
 
 def _follow_the_parent() -> None:

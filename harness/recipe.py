@@ -42,12 +42,8 @@ class Recipe:
     @property
     def needs(self) -> tuple[Request[Any], ...]:
         """Measurements that the recipe asks for, in the order in which they are made."""
-        return tuple(dict.fromkeys([*self.selecting, *(each for choice in self.transforms for each in choice.needs)]))
-
-    @property
-    def selecting(self) -> tuple[Request[Any], ...]:
-        """Measurements that the rules ask for; those of the transforms come after the rules are settled."""
-        return tuple(dict.fromkeys(request for each in self.rules for request in each.selector.needs))
+        selected = [request for each in self.rules for request in each.selector.needs]
+        return tuple(dict.fromkeys([*selected, *(request for each in self.transforms for request in each.needs)]))
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,3 @@ class SmallestThatFits:
     def needs(self) -> tuple[Request[Any], ...]:
         """Measurements that every member of the family asks for."""
         return self.family(1).needs
-
-    @property
-    def selecting(self) -> tuple[Request[Any], ...]:
-        """Measurements that the rules of every member ask for."""
-        return self.family(1).selecting

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def roomy_cache(config: Any, room: int) -> "Cache":
-    """Return an empty cache.
+    """Return an empty cache for greedy decoding: sentences stay in their order, which beam search would change.
 
     Args:
         config: of the language model.

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 from harness.choices import Request
-from harness.recipe import SmallestThatFits
 from harness.registry import System
 
 
@@ -23,7 +23,7 @@ class Step:
 
 
 def schedule(systems: Sequence[System]) -> tuple[Step, ...]:
-    """Return an order in which no measurement is made twice, with what each system waits for.
+    """Return an order in which no measurement is made twice unless it fails, with what each system waits for.
 
     A system waits for those that its measurements are made on, and for the first one that makes a measurement which it
     shares. What others wait for comes first, and then what takes longest, so that no core is idle in the end.
@@ -41,26 +41,18 @@ def schedule(systems: Sequence[System]) -> tuple[Step, ...]:
 
 
 def _waits(systems: Sequence[System]) -> dict[str, set[str]]:
-    """Return the names that each system waits for."""
-    names = {system.name for system in systems}
+    """Return the names that each system waits for; whoever others measure on comes first, so nobody waits in a ring."""
+    by_name = {system.name: system for system in systems}
+    built = {
+        system.name: {name for request in _needs(system) for name in request.systems} & by_name.keys()
+        for system in systems
+    }
     makers: dict[object, str] = {}
     waits: dict[str, set[str]] = {}
-    for system in systems:
-        made_by = {makers.setdefault(each, system.name) for each in _measurements(system)}
-        built = {name for request in _needs(system) for name in request.systems}
-        waits[system.name] = ((made_by | built) & names) - {system.name}
+    for name in TopologicalSorter(built).static_order():
+        made_by = {makers.setdefault(request, name) for request in _needs(by_name[name])}
+        waits[name] = (made_by | built[name]) - {name}
     return waits
-
-
-def _measurements(system: System) -> set[object]:
-    """Return what tells the measurements of a system from those of others.
-
-    What a family's transforms ask for is measured for the codecs of the family, which nobody else has.
-    """
-    recipe = system.recipe()
-    if isinstance(recipe, SmallestThatFits):
-        return {each if each in recipe.selecting else (system.name, each) for each in recipe.needs}
-    return set(recipe.needs)
 
 
 def _needs(system: System) -> tuple[Request[Any], ...]:

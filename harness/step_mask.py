@@ -16,7 +16,7 @@ _ATTENTION = "sdpa"
 
 @contextmanager
 def light_step_masks() -> Iterator[None]:
-    """Let transformers make the masks of decoding steps by `step_mask` inside the block."""
+    """Let transformers make the masks of decoding steps by `step_mask` inside the block, which is not nested."""
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
     ALL_MASK_ATTENTION_FUNCTIONS[_ATTENTION] = step_mask

@@ -48,7 +48,7 @@ def counted(engine: Engine) -> Iterator[list[int]]:
 def test_a_batch_that_was_translated_is_not_heard_again(engine: Engine, sentences: list[Example]) -> None:
     """Forbids other numbers than by hearing again, and a second run of the tower."""
     wanted = sentence_nats(replace(engine, heard=Heard(capacity=0)), sentences)
-    decode(engine, sentences, 4)
+    decode(engine, sentences, 4, Style(recall=True))
     with counted(engine) as runs:
         found = sentence_nats(engine, sentences)
     assert found == wanted
@@ -59,7 +59,7 @@ def test_another_batch_is_heard(engine: Engine, sentences: list[Example]) -> Non
     """Forbids that the sound of one batch is taken for that of another, be it the same segments in another order."""
     fresh = replace(engine, heard=Heard(capacity=0))
     wanted = sentence_nats(fresh, sentences[:2]), sentence_nats(fresh, sentences[::-1])
-    decode(engine, sentences, 4)
+    decode(engine, sentences, 4, Style(recall=True))
     assert sentence_nats(engine, sentences[:2]) == wanted[0]
     with counted(engine) as runs:
         assert sentence_nats(engine, sentences[::-1]) == wanted[1]
@@ -68,7 +68,7 @@ def test_another_batch_is_heard(engine: Engine, sentences: list[Example]) -> Non
 
 def test_plain_decoding_always_hears(engine: Engine, sentences: list[Example]) -> None:
     """Forbids that one segment after the other is timed without hearing."""
-    decode(engine, sentences, 4)
+    decode(engine, sentences, 4, Style(recall=True))
     with counted(engine) as runs:
         decode(engine, sentences, 4)
     assert len(runs) == 1
@@ -89,18 +89,29 @@ def test_recalled_hearing_counts_with_its_time(engine: Engine, sentences: list[E
 def test_no_more_is_remembered_than_allowed(engine: Engine, sentences: list[Example]) -> None:
     """Forbids memory that grows with the test set."""
     small = replace(engine, heard=Heard(capacity=1))
-    decode(small, sentences, 4)
+    decode(small, sentences, 4, Style(recall=True))
     with counted(small) as runs:
         sentence_nats(small, sentences)
     assert len(runs) == 1
 
 
+def test_memory_comes_back(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that what is remembered takes the memory that a batch is short of, or that nothing is kept after that."""
+    for _ in range(2):
+        decode(engine, sentences, 4, Style(recall=True))
+        engine.heard.forget()
+        with counted(engine) as runs:
+            sentence_nats(engine, sentences)
+            sentence_nats(engine, sentences)
+        assert len(runs) == 1
+
+
 def test_the_tower_is_its_own_again(engine: Engine, sentences: list[Example]) -> None:
     """Forbids that a model keeps answering from memory after a mistake inside the block."""
-    decode(engine, sentences, 4)
+    decode(engine, sentences, 4, Style(recall=True))
     features = torch.stack([each.features.mel for each in sentences])
     mask = (torch.arange(features.shape[-1])[None] < torch.tensor([[e.features.frames] for e in sentences])).long()
-    hearing = engine.heard.hearing(engine.model, features, mask, recall=True)
+    hearing = engine.heard.hearing(engine.model, features, mask)
     hearing.__enter__()
     assert "forward" in vars(audio_tower(engine.model))
     assert not hearing.__exit__(ValueError, ValueError("out"), None)

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from harness.errors import UserError
 from harness.parallel import in_processes
 from tests.helpers.parallel_work import note
 
@@ -22,11 +25,27 @@ def test_what_waits_is_begun_after_what_it_waits_for(tmp_path: Path) -> None:
     assert "both" in (tmp_path / "last").read_text().split()
 
 
-def test_the_cores_are_shared_out(tmp_path: Path) -> None:
-    """Forbids processes that take all cores each, which makes all of them slow."""
-    list(in_processes(note, [tmp_path / "one", tmp_path / "other"], 2))
-    threads = int((tmp_path / "one").read_text().split()[0])
-    assert threads == max(1, len(os.sched_getaffinity(0)) // 2)
+def test_the_cores_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids processes that take all cores each, which makes all of them slow, or that leave cores idle."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "99")
+    cores = len(os.sched_getaffinity(0))
+    for names in (["alone"], ["one", "other"]):
+        list(in_processes(note, [tmp_path / name for name in names], 2))
+        assert int((tmp_path / names[0]).read_text().split()[0]) == max(1, cores // len(names))
+    assert os.environ["OMP_NUM_THREADS"] == "99"
+
+
+def test_a_process_that_dies_is_one_sentence(tmp_path: Path) -> None:
+    """Forbids a traceback when memory runs out, be it while the caller looks at what is done."""
+    items = [tmp_path / name for name in ("well", "dying", "third", "fourth")]
+    with pytest.raises(UserError, match="--jobs 1"):
+        _look_slowly(in_processes(note, items, 2))
+
+
+def test_items_that_wait_for_each_other_are_a_mistake(tmp_path: Path) -> None:
+    """Forbids an endless loop."""
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        list(in_processes(note, [tmp_path / "one", tmp_path / "other"], 2, [{1}, {0}]))
 
 
 def test_nobody_works_on_after_a_kill(tmp_path: Path) -> None:
@@ -37,6 +56,11 @@ def test_nobody_works_on_after_a_kill(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _wait_until(lambda: not any(_lives(int(path.read_text())) for path in notes))
+
+
+def _look_slowly(done: Iterator[object]) -> None:
+    for _ in done:
+        time.sleep(1)
 
 
 def _lives(process: int) -> bool:

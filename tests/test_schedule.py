@@ -1,8 +1,11 @@
 """harness.schedule: what can be built side by side."""
 
-from harness.recipe import SmallestThatFits
+from harness.calibrate import Awq, Prompts, Sensitivity, least_sensitive
+from harness.codecs import Hqq
+from harness.recipe import Recipe, rule
 from harness.registry import System, all_systems, get_system
 from harness.schedule import Step, schedule
+from harness.selectors import LINEAR, MLP
 
 
 def before(step: Step, steps: tuple[Step, ...]) -> set[str]:
@@ -11,12 +14,6 @@ def before(step: Step, steps: tuple[Step, ...]) -> set[str]:
     for place in step.after:
         found |= {steps[place].system.name} | before(steps[place], steps)
     return found
-
-
-def shared(system: System) -> set[object]:
-    """What a family's transforms ask for is measured for its own codecs, and shared with nobody."""
-    recipe = system.recipe()
-    return set(recipe.selecting if isinstance(recipe, SmallestThatFits) else recipe.needs)
 
 
 def test_nobody_makes_what_another_one_is_making() -> None:
@@ -28,10 +25,23 @@ def test_nobody_makes_what_another_one_is_making() -> None:
         for request in step.system.recipe().needs:
             assert set(request.systems) <= before(step, steps)
         for other in steps[:place]:
-            if shared(other.system) & shared(step.system):
-                assert shared(other.system) & shared(step.system) <= {
-                    each for name in before(step, steps) for each in get_system(name).recipe().needs
-                }
+            both = set(other.system.recipe().needs) & set(step.system.recipe().needs)
+            assert both <= {each for name in before(step, steps) for each in get_system(name).recipe().needs}
+
+
+def test_nobody_waits_in_a_ring() -> None:
+    """Forbids a schedule that never ends: a system listed before the one it measures on, with a measurement of both."""
+    calibrated = Recipe(rule(LINEAR, Hqq(4)), transforms=[Awq(Prompts.SOURCE)])
+    ranking = Sensitivity(parent="parent", trial=Hqq(3))
+    measured = Recipe(rule(MLP & least_sensitive(1, ranking), Hqq(3)), transforms=[Awq(Prompts.SOURCE)])
+    systems = [
+        System("child", "finetuned", "", lambda: measured, ""),
+        System("parent", "finetuned", "", lambda: calibrated, ""),
+    ]
+    assert [(step.system.name, step.after) for step in schedule(systems)] == [
+        ("parent", frozenset()),
+        ("child", frozenset({0})),
+    ]
 
 
 def test_the_longest_come_first() -> None:

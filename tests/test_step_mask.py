@@ -1,12 +1,17 @@
 """The attention mask of a decoding step, against transformers' own."""
 
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers.masking_utils import causal_mask_function, sdpa_mask, sliding_window_causal_mask_function
 
+from harness.decoding import decode
+from harness.reading import Reader
 from harness.step_mask import light_step_masks, step_mask
+from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
 PADDED = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]], dtype=torch.bool)
 STEP = {
@@ -19,7 +24,7 @@ STEP = {
     "allow_is_causal_skip": True,
     "dtype": torch.float32,
 }
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "a step": {},
     "nothing is padding": {"attention_mask": torch.ones(2, 5, dtype=torch.bool)},
     "a prompt": {"cache_position": torch.arange(5)},
@@ -31,7 +36,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
-def test_a_mask_is_transformers_own(change: dict[str, object]) -> None:
+def test_a_mask_is_transformers_own(change: dict[str, Any]) -> None:
     """Forbids a mask by which a token attends to padding, to the future, or to less than it should."""
     asked = {**STEP, **change}
     wanted, found = sdpa_mask(**asked), step_mask(**asked)
@@ -39,6 +44,32 @@ def test_a_mask_is_transformers_own(change: dict[str, object]) -> None:
         assert wanted is found
     else:
         assert torch.equal(wanted, found)
+
+
+@pytest.mark.parametrize("name", ["a step", "nothing is padding"])
+def test_a_step_takes_no_detour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that every step is passed on after all."""
+    monkeypatch.setattr("transformers.masking_utils.sdpa_mask", None)
+    asked: dict[str, Any] = {**STEP, **OTHERS[name]}
+    step_mask(**asked)
+
+
+def test_only_the_prompt_of_a_real_batch_takes_a_detour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that a library asks in another way, so that its steps are passed on unnoticed."""
+    artifact = tiny_artifact(tmp_path)
+    engine = load_engine(artifact)
+    reader = Reader(request_for(artifact, tiny_test_set(tmp_path)), engine)
+    asked: list[int] = []
+
+    def noted(**question: Any) -> Any:
+        asked.append(len(question["cache_position"]))
+        return sdpa_mask(**question)
+
+    monkeypatch.setattr("transformers.masking_utils.sdpa_mask", noted)
+    answers = decode(engine, [reader.read(index) for index in range(3)], 5)
+    assert max(answer.tokens for answer in answers) > 2
+    assert len(asked) == 1
+    assert asked[0] > 1
 
 
 def test_transformers_masks_come_back() -> None:

@@ -26,7 +26,7 @@ with warnings.catch_warnings(record=True):  # a farewell message, shown whatever
 __all__ = ["AwqQuantizer", "Batch", "Codecs", "ScaleSearch", "own_state", "root", "round_trip"]
 
 _TOKENS = 8192
-"""Tokens that an MLP reads at a time: its intermediate values stay in the processor's cache."""
+"""Tokens that are read at a time; a small MLP's intermediate values then stay in the processor's cache."""
 
 
 @contextmanager
@@ -72,9 +72,12 @@ class Batch:
     def attend(self, attention: Any, sentences: Tensor) -> Tensor:
         """Return attention's output at real tokens, shape (real tokens, channels).
 
-        Without a mask it is causal, and no real token stands behind padding.
+        Without a mask torch's own attention is causal, which is enough: no real token stands behind padding. Other
+        implementations, and windows, need the mask.
         """
-        output = attention(hidden_states=sentences, **{**self.arguments, "attention_mask": None})
+        needless = attention.config._attn_implementation == "sdpa" and attention.sliding_window is None  # noqa: SLF001
+        mask = {"attention_mask": None} if needless else {}
+        output = attention(hidden_states=sentences, **{**self.arguments, **mask})
         every: Tensor = output[0] if isinstance(output, tuple) else output
         return every.flatten(0, 1)[self.places]
 
@@ -167,7 +170,7 @@ class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
 
 
 def root(inputs: Tensor) -> Tensor:
-    """Return a matrix R of as many rows as channels with R'R = X'X c / n, in the inputs' type.
+    """Return a matrix R of r = min(n, c) rows with R'R = X'X r / n, in the inputs' type.
 
     For every change D of a linear layer's weight, the mean square of R D' is then that of X D', up to rounding: the
     square sum of X D' is the trace of D X'X D'. R is the triangular factor of X, found piece by piece.

@@ -140,7 +140,7 @@ def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
     import torch
 
     batch = right_padded(engine, examples)
-    hearing = engine.heard.hearing(engine.model, batch.input_features, batch.feature_attention_mask, recall=True)
+    hearing = engine.heard.hearing(engine.model, batch.input_features, batch.feature_attention_mask)
     with torch.inference_mode(), must_hear(engine.model), hearing:
         logits = engine.model(**batch.arguments(), use_cache=False).logits
         nats = [_nats(row, example) for row, example in zip(logits, examples, strict=True)]

@@ -97,6 +97,7 @@ def _observe(
     engine: Engine, examples: Sequence[Example], max_new_tokens: int
 ) -> tuple[tuple[float, ...], tuple[int, ...], int | None]:
     """Return seconds and tokens per example, and the peak memory meanwhile."""
+    engine.heard.forget()  # what was translated before is no part of this peak
     decode(engine, examples[-1:], min(_WARM_UP, max_new_tokens))
     meter = _Meter(engine.device)
     answers = [decode(engine, [example], max_new_tokens)[0] for example in examples]

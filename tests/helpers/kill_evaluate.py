@@ -21,8 +21,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest import mock
 
+import transformers.models.qwen2_audio.modeling_qwen2_audio  # noqa: F401 - a fork must not import for seconds
+
 from harness.files import sha256_of
-from harness.generate import generate as _preloads_the_engine  # noqa: F401 - a fork must not import for seconds
 from harness.registry import get_system
 from harness.run import Job, build_stage, evaluate_stage
 from harness.task import load_task

@@ -16,6 +16,8 @@ def note(path: Path) -> None:
     """Write how many threads torch would take, and which files of the folder are there already."""
     before = sorted(each.name for each in path.parent.iterdir())
     time.sleep(0.2)
+    if path.name == "dying":
+        os._exit(1)
     if path.name == "mistaken":
         path.write_text("failed")
         raise UserError("This one cannot be done: leave it out.")
