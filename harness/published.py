@@ -14,7 +14,7 @@ import msgspec
 from harness.errors import UserError
 from harness.manifests import read_toml
 
-FORMAT = 1
+FORMAT = 2
 _PACKAGE = Path(__file__).parent
 
 
@@ -145,6 +145,24 @@ class PublishedTable(_Table, frozen=True):
     also: tuple[Measure, ...] = ()
 
 
+class Contrast(_Table, frozen=True):
+    """Two groups of systems that a paper compares with each other.
+
+    Attributes:
+        name: of the first group.
+        systems: registered names of its members, whose qualities are averaged.
+        other: name of the second group.
+        others: registered names of its members.
+        source: where the paper compares them.
+    """
+
+    name: str
+    systems: tuple[str, ...]
+    other: str
+    others: tuple[str, ...]
+    source: str
+
+
 class Paper(_Table, frozen=True):
     """The figures of one paper.
 
@@ -153,12 +171,14 @@ class Paper(_Table, frozen=True):
         title: title, authors, year.
         quantities: how its numbers are read, by name.
         tables: its tables.
+        contrasts: groups of systems that it compares.
     """
 
     paper: str
     title: str
     quantities: dict[str, Quantity]
     tables: tuple[PublishedTable, ...]
+    contrasts: tuple[Contrast, ...] = ()
 
     def figure(self, column: Column, row: Row, cell: str) -> Figure:
         """Return one cell with everything that it needs to be read."""
@@ -188,6 +208,11 @@ class Library(msgspec.Struct, frozen=True, dict=True):
     def tables(self) -> dict[str, tuple[Paper, PublishedTable]]:
         """Every table with its paper, by id."""
         return {table.id: (paper, table) for paper in self.papers for table in paper.tables}
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """What the papers compare, paper by paper."""
+        return tuple(contrast for paper in self.papers for contrast in paper.contrasts)
 
     def table(self, name: str) -> tuple[Paper, PublishedTable]:
         """Return a table and its paper.
@@ -233,9 +258,12 @@ def read_paper(path: Path) -> Paper:
 
     Raises:
         UserError: the file does not read, a row has not one cell per column, a column or scope names an unknown
-            quantity, or a cell is neither a number nor one of `Absent`.
+            quantity, a cell is neither a number nor one of `Absent`, or a contrast has an empty side.
     """
     paper = read_toml(path, Paper, FORMAT)
+    for contrast in paper.contrasts:
+        if not contrast.systems or not contrast.others:
+            raise UserError(f"{path}: {contrast.name!r} against {contrast.other!r} has an empty side: name systems.")
     for table in paper.tables:
         for column in table.columns:
             if column.quantity not in paper.quantities:

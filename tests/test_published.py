@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import NewerFormatError, UserError
-from harness.published import Absent, figures_root, load_published, read_paper
+from harness.published import FORMAT, Absent, figures_root, load_published, read_paper
 from harness.registry import all_systems
 
 LIBRARY = load_published()
@@ -79,6 +79,7 @@ def test_the_papers_own_arithmetic_holds() -> None:
         assert base / value(name, "size") == pytest.approx(value(name, "fp16 / size"), abs=1e-3)
 
 
+EMPTY = '[[contrasts]]\nname = "a"\nsystems = ["hqq4"]\nother = "b"\nothers = []\nsource = "none"\n\n'
 GOOD = (figures_root() / "selected-codec.toml").read_text(encoding="utf-8")
 
 
@@ -93,6 +94,7 @@ GOOD = (figures_root() / "selected-codec.toml").read_text(encoding="utf-8")
         ('systems = ["fp16-instruct"]', "systems = []", "names no system"),
         ('ours = "linear layers ratio"', 'ours = "guess"', "Invalid enum value 'guess'"),
         ("places = 2", "place = 2", "unknown field `place`"),
+        ("[[tables]]", EMPTY + "[[tables]]", "'a' against 'b' has an empty side"),
     ],
 )
 def test_data_that_contradict_themselves_are_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
@@ -106,7 +108,7 @@ def test_data_that_contradict_themselves_are_refused(tmp_path: Path, old: str, n
 def test_newer_figures_are_refused(tmp_path: Path) -> None:
     """Forbids reading figures whose meaning may have changed."""
     path = tmp_path / "paper.toml"
-    path.write_text(GOOD.replace("format_version = 1", "format_version = 2"), encoding="utf-8")
+    path.write_text(GOOD.replace("format_version = 1", f"format_version = {FORMAT + 1}"), encoding="utf-8")
     with pytest.raises(NewerFormatError):
         read_paper(path)
 
@@ -120,4 +122,16 @@ def test_an_unknown_table_is_named() -> None:
 def test_every_system_of_the_tables_is_registered() -> None:
     """Forbids a row that can never be filled because its system's name is misspelt or was changed."""
     named = {system for _, table in LIBRARY.tables.values() for row in table.rows for system in row.systems}
-    assert named <= {system.name for system in all_systems()}
+    compared = {system for each in LIBRARY.contrasts for system in (*each.systems, *each.others)}
+    assert named | compared <= {system.name for system in all_systems()}
+
+
+def test_the_first_papers_contrasts_are_there() -> None:
+    """Forbids a comparison that got lost: table 4 has four other choices of layers, three draws of which are averaged."""
+    assert [(each.other, len(each.others), each.source) for each in LIBRARY.contrasts] == [
+        ("mean of the three random", 3, "Table 4"),
+        ("first 4 layers", 1, "Table 4"),
+        ("middle 4 layers", 1, "Table 4"),
+        ("last 4 layers", 1, "Table 4"),
+        ("without AWQ", 1, "Table 5"),
+    ]

@@ -10,6 +10,7 @@ from harness.errors import UserError
 from harness.evaluation import Evaluation, evaluation_path, read_evaluation
 from harness.generation_store import load_hypotheses
 from harness.importers import load_test_set, test_set_name
+from harness.published import load_published
 from harness.ranking import Ground
 from harness.registry import System, all_systems
 from harness.score.aligned import lines_of
@@ -18,17 +19,6 @@ from harness.score.statistics import Statistics
 from harness.size import measure
 from harness.task import Task
 from harness.workdir import WorkDir
-
-SELECTED = ("hqq-contrastive",)
-RANDOM = ("hqq-random4-a", "hqq-random4-b", "hqq-random4-c")
-CONTRASTS = (
-    ("sensitivity-guided", SELECTED, "mean of the three random", RANDOM),
-    ("sensitivity-guided", SELECTED, "first 4 layers", ("hqq-first4",)),
-    ("sensitivity-guided", SELECTED, "middle 4 layers", ("hqq-middle4",)),
-    ("sensitivity-guided", SELECTED, "last 4 layers", ("hqq-last4",)),
-    ("AWQ on source audio", ("hqq-primary",), "without AWQ", SELECTED),
-)
-"""Groups of systems that the papers compare (Diet-KIT tables 4 and 5)."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -116,9 +106,9 @@ def climb(task: Task, test_set: str, workdir: WorkDir) -> Ladder:
     if not found:
         raise UserError(f"No system is evaluated on {test_set} yet: `harness run --stage evaluate` does that.")
     contrasts = tuple(
-        Contrast(name, other, paired_bootstrap(_all(found, ones), _all(found, others)))
-        for name, ones, other, others in CONTRASTS
-        if {*ones, *others} <= found.keys()
+        Contrast(each.name, each.other, paired_bootstrap(_all(found, each.systems), _all(found, each.others)))
+        for each in load_published().contrasts
+        if {*each.systems, *each.others} <= found.keys()
     )
     steps = tuple(_step(measured, found) for measured in found.values())
     return Ladder(task.name, test_set, directions, task.scoring.metrics[0], steps, contrasts)
