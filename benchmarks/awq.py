@@ -17,9 +17,9 @@ from harness.calibrate.development import read_sentences
 from harness.calibrate.laboratory import Laboratory
 from harness.calibrate.reconstruction import LayerError, reconstruction_errors
 from harness.calibrate.sensitivity import by_length
-from harness.engine import lazily
 from harness.files import write_json
-from harness.load import load_dense
+from harness.inference.engine import lazily
+from harness.inference.load import load_dense
 from harness.registry import get_system
 from harness.size import measure
 from harness.task import load_task

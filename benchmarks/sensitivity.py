@@ -19,9 +19,9 @@ from harness.calibrate.cross_entropy import sentence_nats
 from harness.calibrate.development import read_sentences
 from harness.calibrate.sensitivity import Granularity, Sensitivity, Sweep, by_length
 from harness.codecs import Hqq
-from harness.engine import lazily
 from harness.files import write_json
-from harness.heard import Heard
+from harness.inference.engine import lazily
+from harness.inference.heard import Heard
 from harness.registry import get_system
 from harness.task import load_task
 from harness.workdir import open_workdir

@@ -5,8 +5,8 @@ import msgspec
 from harness.assemble import find_artifact
 from harness.errors import UserError
 from harness.evaluation import evaluation_path, read_evaluation
-from harness.generation_store import load_hypotheses
 from harness.importers import load_test_set, test_set_name
+from harness.inference.generation_store import load_hypotheses
 from harness.progress import say_once
 from harness.ranking import Ground, statistics_of
 from harness.score.aligned import Lines, lines_of

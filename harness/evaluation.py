@@ -14,15 +14,15 @@ from harness.artifact import Artifact
 from harness.calibrate.cross_entropy import CrossEntropy, cross_entropy
 from harness.calibrate.speed import Speed as Timing
 from harness.calibrate.speed import speed
-from harness.engine import EngineLoader
 from harness.errors import UserError, check_format
 from harness.files import key_of, read_json, write_json
 from harness.flags import flagged
-from harness.generate import generate
 from harness.hypothesis import HypothesisSet
 from harness.importers import test_set_name
+from harness.inference.engine import EngineLoader
+from harness.inference.generate import generate
+from harness.inference.request import GenerationRequest
 from harness.leaderboard.rows import Speed
-from harness.request import GenerationRequest
 from harness.score.base import Score
 from harness.score.store import made_by, score
 from harness.segment import segment

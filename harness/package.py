@@ -6,12 +6,12 @@ import msgspec
 
 from harness.assemble import find_artifact
 from harness.check import check_archive, expectation
-from harness.engine import Engine, EngineLoader
 from harness.errors import UserError
 from harness.evaluation import Bench
 from harness.findings import Finding
-from harness.generate import generate
 from harness.importers import load_test_set, test_set_name
+from harness.inference.engine import Engine, EngineLoader
+from harness.inference.generate import generate
 from harness.pack import Packed, PackRequest, pack
 from harness.progress import say
 from harness.submission import ModelEntry, Submission

@@ -8,8 +8,8 @@ import msgspec
 from harness.errors import UserError
 from harness.external import External, load_externals
 from harness.flags import flagged_texts
-from harness.generation_store import load_hypotheses
 from harness.importers import load_test_set, test_set_name
+from harness.inference.generation_store import load_hypotheses
 from harness.leaderboard.rows import Row
 from harness.score.aligned import Lines, aligned, lines_of
 from harness.score.base import NotMeasuredError, Score, Texts

@@ -9,10 +9,10 @@ import msgspec
 from harness.artifact import Artifact
 from harness.assemble import build_system, find_artifact
 from harness.board import assemble_board
-from harness.engine import lazily
 from harness.errors import UserError
 from harness.evaluation import Bench, Evaluation, evaluate, evaluation_path, prepare
 from harness.importers import load_test_set
+from harness.inference.engine import lazily
 from harness.leaderboard.rows import Leaderboard
 from harness.parallel import in_processes
 from harness.progress import progress, say

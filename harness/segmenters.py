@@ -8,8 +8,8 @@ import msgspec
 from harness.errors import UserError
 from harness.evaluation import Bench
 from harness.flags import flagged
-from harness.generate import generate
 from harness.importers import load_test_set
+from harness.inference.generate import generate
 from harness.score.store import score
 from harness.segment import coverage_of, segment
 from harness.segment.coverage import Coverage

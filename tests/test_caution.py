@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness import generate as verb
 from harness.artifact import Artifact
 from harness.caution import Caution, LengthBound, RepeatGuard
-from harness.decoding import Decoded, Style, decode
-from harness.engine import Engine
 from harness.flags import Flag, flags_of
-from harness.generate import generate
 from harness.hypothesis import Stop
+from harness.inference import generate as verb
+from harness.inference.decoding import Decoded, Style, decode
+from harness.inference.engine import Engine
+from harness.inference.generate import generate
+from harness.inference.prompting import Example
+from harness.inference.reading import Reader
+from harness.inference.request import GenerationRequest
 from harness.manifests import read_toml
-from harness.prompting import Example
-from harness.reading import Reader
-from harness.request import GenerationRequest
 from harness.task import Decoding
 from harness.testset import TestSet
 from harness.workdir import WorkDir

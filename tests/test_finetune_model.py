@@ -10,7 +10,6 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from harness.audio import read_stretch
 from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.engine import Engine
 from harness.errors import MissingExtraError
 from harness.finetune.adapter import add_adapter, require_peft
 from harness.finetune.batches import Source, open_source
@@ -20,8 +19,9 @@ from harness.finetune.loop import Session, target_loss, train
 from harness.finetune.merge import write_merged
 from harness.finetune.recipe import FinetuneRecipe, Precision
 from harness.finetune.state import RunFolder
-from harness.load import load_dense
-from harness.prompting import right_padded
+from harness.inference.engine import Engine
+from harness.inference.load import load_dense
+from harness.inference.prompting import right_padded
 from harness.tensor import Component
 from tests.helpers.finetuning import RECIPE, with_lora, with_training, write_manifest
 from tests.helpers.tiny_model import TinyModel, write_tiny_model

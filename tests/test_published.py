@@ -127,7 +127,7 @@ def test_every_system_of_the_tables_is_registered() -> None:
 
 
 def test_the_first_papers_contrasts_are_there() -> None:
-    """Forbids a comparison that got lost: table 4 has four other choices of layers, three draws of which are averaged."""
+    """Forbids a comparison that got lost: table 4 has four other choices, one of which is the mean of three draws."""
     assert [(each.other, len(each.others), each.source) for each in LIBRARY.contrasts] == [
         ("mean of the three random", 3, "Table 4"),
         ("first 4 layers", 1, "Table 4"),

@@ -6,9 +6,9 @@ import pytest
 
 from harness.assemble import find_artifact
 from harness.build import build
-from harness.engine import lazily
 from harness.errors import UserError
 from harness.evaluation import Bench
+from harness.inference.engine import lazily
 from harness.plan import resolve
 from harness.recipe import Recipe
 from harness.segment.coverage import Coverage, Lengths

@@ -118,7 +118,7 @@ class MeasureScales(StoredRequest[AwqScales]):
             UserError: the role has no such direction, or the search finds no finite scale.
         """
         from harness.calibrate.awq_search import search
-        from harness.load import load_dense
+        from harness.inference.load import load_dense
 
         engine = load_dense(laboratory.checkpoint, laboratory.device)
         sentences = choose(read_sentences(laboratory, engine), self.prompts, self.share)

@@ -10,9 +10,9 @@ from harness.calibrate.development import Sentence
 from harness.calibrate.prefix import Prefix, decoder_of
 from harness.calibrate.sensitivity import by_length
 from harness.codecs.base import Codec
-from harness.engine import Engine
 from harness.errors import UserError
-from harness.prompting import right_padded
+from harness.inference.engine import Engine
+from harness.inference.prompting import right_padded
 from harness.transforms.fold import FOLDS, Fold
 
 if TYPE_CHECKING:

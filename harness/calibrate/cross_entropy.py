@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.calibrate.store import FORMAT, read_measurement, write_measurement
-from harness.engine import Engine, EngineLoader, must_hear
 from harness.errors import UserError
 from harness.files import key_of
-from harness.generate import plan_batches
+from harness.inference.engine import Engine, EngineLoader, must_hear
+from harness.inference.generate import plan_batches
+from harness.inference.prompting import Example, end_token, right_padded, target_tokens
+from harness.inference.reading import Reader, inspect_recordings, naming
+from harness.inference.request import GenerationRequest
 from harness.progress import progress
-from harness.prompting import Example, end_token, right_padded, target_tokens
-from harness.reading import Reader, inspect_recordings, naming
-from harness.request import GenerationRequest
 from harness.workdir import WorkDir
 
 if TYPE_CHECKING:

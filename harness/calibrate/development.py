@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.engine import Engine
-from harness.features import Ear
-from harness.prompting import Example, ask, end_token, prompt_tokens, target_tokens
+from harness.inference.engine import Engine
+from harness.inference.features import Ear
+from harness.inference.prompting import Example, ask, end_token, prompt_tokens, target_tokens
 from harness.task import Direction
 from harness.testset import TestSet
 

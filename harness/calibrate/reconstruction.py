@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.calibrate.prefix import Prefix, decoder_of, run_layer
-from harness.engine import Engine
-from harness.prompting import Example, right_padded
+from harness.inference.engine import Engine
+from harness.inference.prompting import Example, right_padded
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,9 +20,9 @@ from harness.calibrate.development import datasets, describe, read_sentences
 from harness.calibrate.prefix import Prefix
 from harness.checkpoint import Checkpoint
 from harness.codecs.base import Codec
-from harness.engine import Engine, lazily
+from harness.inference.engine import Engine, lazily
+from harness.inference.prompting import Example
 from harness.progress import progress
-from harness.prompting import Example
 from harness.registry import get_system
 from harness.selectors import Selector, first_ranked
 from harness.tensor import Component, TensorSpec

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 
 from harness.calibrate.store import FORMAT, read_measurement, write_measurement
-from harness.decoding import decode
-from harness.engine import Engine, EngineLoader
 from harness.errors import UserError
 from harness.files import key_of
-from harness.prompting import Example
-from harness.reading import Reader
-from harness.request import GenerationRequest
+from harness.inference.decoding import decode
+from harness.inference.engine import Engine, EngineLoader
+from harness.inference.prompting import Example
+from harness.inference.reading import Reader
+from harness.inference.request import GenerationRequest
 from harness.workdir import WorkDir
 
 SEGMENTS = 4

@@ -4,12 +4,12 @@ import click
 
 from harness.assemble import find_artifact
 from harness.cli.options import Options, common, device_option
-from harness.engine import lazily
 from harness.errors import UserError
 from harness.evaluation import Bench, evaluate
-from harness.generate import generate
 from harness.hypothesis import HypothesisSet
 from harness.importers import load_test_set
+from harness.inference.engine import lazily
+from harness.inference.generate import generate
 from harness.registry import all_systems
 from harness.score.base import Score
 from harness.score.store import score

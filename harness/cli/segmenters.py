@@ -17,8 +17,8 @@ from harness.progress import say
 def segmenters_command(options: Options, system: str, direction: str, test_sets: tuple[str, ...], device: str) -> None:
     """Cut TEST_SETS (by default all of the task's) in every way, translate with SYSTEM in DIRECTION, and compare."""
     from harness.assemble import find_artifact
-    from harness.engine import lazily
     from harness.evaluation import Bench
+    from harness.inference.engine import lazily
     from harness.segmenters import compare_segmenters, render_markdown
 
     if direction not in options.task.directions:

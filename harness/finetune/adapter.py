@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.architecture import canonical_name
 from harness.codecs.int8 import quiet_bitsandbytes
-from harness.engine import Engine
 from harness.errors import MissingExtraError, UserError
 from harness.finetune.recipe import FinetuneRecipe, Lora, Precision
+from harness.inference.engine import Engine
 
 if TYPE_CHECKING:
     from torch import Tensor

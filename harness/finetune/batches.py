@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.engine import Engine
 from harness.finetune.data import Row
 from harness.finetune.features import FeatureStore
 from harness.finetune.recipe import FinetuneRecipe, Training
-from harness.prompting import Example, ask, end_token, prompt_tokens, target_tokens
+from harness.inference.engine import Engine
+from harness.inference.prompting import Example, ask, end_token, prompt_tokens, target_tokens
 
 _BATCHES_SORTED_TOGETHER = 50
 """As in transformers' `group_by_length`: long and short rows are told apart within so many batches only."""

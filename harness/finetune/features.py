@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from harness.audio import read_stretch
 from harness.errors import UserError
-from harness.features import Features, extract
 from harness.files import key_of, temporary_beside
 from harness.finetune.data import Row
+from harness.inference.features import Features, extract
 
 if TYPE_CHECKING:
     import numpy as np

@@ -173,7 +173,7 @@ def _adapt(
     from harness.finetune.batches import open_source
     from harness.finetune.features import FeatureStore
     from harness.finetune.loop import Session, train
-    from harness.load import load_dense
+    from harness.inference.load import load_dense
 
     engine = load_dense(checkpoint, request.device, request.recipe.training.precision)
     features = FeatureStore(workdir.cache / "features", engine.processor.feature_extractor)

@@ -8,8 +8,8 @@ import msgspec
 from harness.assemble import find_artifact
 from harness.errors import UserError
 from harness.evaluation import Evaluation, evaluation_path, read_evaluation
-from harness.generation_store import load_hypotheses
 from harness.importers import load_test_set, test_set_name
+from harness.inference.generation_store import load_hypotheses
 from harness.published import load_published
 from harness.ranking import Ground
 from harness.registry import System, all_systems

@@ -11,10 +11,10 @@ from harness.calibrate.development import Sentence, read_sentences
 from harness.calibrate.laboratory import Laboratory
 from harness.codecs import Codec, Hqq, Parts
 from harness.errors import MissingExtraError, UserError
-from harness.features import Features
-from harness.load import load_dense
+from harness.inference.features import Features
+from harness.inference.load import load_dense
+from harness.inference.prompting import Example
 from harness.plan import resolve
-from harness.prompting import Example
 from harness.recipe import Recipe, rule
 from harness.selectors import LINEAR
 from harness.tensor import TensorSpec

@@ -8,10 +8,10 @@ import torch
 
 from harness.artifact import Artifact
 from harness.calibrate.cross_entropy import CrossEntropy, cross_entropy, sentence_nats
-from harness.engine import Engine
 from harness.errors import UserError
-from harness.prompting import Example, end_token, right_padded, target_tokens
-from harness.reading import Reader
+from harness.inference.engine import Engine
+from harness.inference.prompting import Example, end_token, right_padded, target_tokens
+from harness.inference.reading import Reader
 from harness.segment.base import Segmentation
 from harness.task import Decoding, Prompt
 from harness.testset import TestSet

@@ -15,8 +15,8 @@ from harness.calibrate.sensitivity import Granularity, Sensitivity, SensitivityT
 from harness.checkpoint import open_checkpoint
 from harness.choices import UnmeasuredError
 from harness.codecs import Hqq
-from harness.engine import lazily
 from harness.errors import UserError
+from harness.inference.engine import lazily
 from harness.plan import resolve
 from harness.recipe import Recipe, rule
 from harness.selectors import LINEAR, MLP

@@ -36,7 +36,7 @@ COMPARED = ("segmentations", "resegmented", "scores")
 MOMENTS = {
     "the second recording is heard": ("harness.segment.shas.ShasListener.hear", 1),
     "a segmentation is stored": ("harness.segment.verb.write_json", 0),
-    "the third batch is translated": ("harness.generate.decode", 2),
+    "the third batch is translated": ("harness.inference.generate.decode", 2),
     "a talk was re-segmented and is not stored": ("harness.resegment.verb.write_json", 0),
     "the resegmenter runs": ("harness.resegment.mweralign.run_command", 0),
     "COMET scores": ("harness.score.comet_process.CometProcess.score", 0),

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from harness import decoding, generate
+from harness.inference import decoding, generate
 from harness.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
@@ -50,7 +50,7 @@ class Runs:
 
     def finish(self, name: str) -> tuple[list[tuple[int, str, int]], int]:
         """Generate without a kill; return position, text and tokens in order, and how many batches it decoded."""
-        with mock.patch("harness.generate.decode", wraps=decoding.decode) as decode:
+        with mock.patch("harness.inference.generate.decode", wraps=decoding.decode) as decode:
             made = generate.generate(self.request, self.workdir(name), lambda: self.engine)
         return [(row.index, row.text, row.tokens) for row in made.hypotheses], decode.call_count
 
@@ -77,7 +77,7 @@ def kill_before_publishing() -> None:
     def die(_partial: Path, _final: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    mock.patch("harness.generation_store.publish_directory", die).start()
+    mock.patch("harness.inference.generation_store.publish_directory", die).start()
 
 
 def main(folder: Path, kills: int) -> None:

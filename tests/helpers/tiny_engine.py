@@ -6,9 +6,9 @@ from typing import Any
 from harness.artifact import Artifact
 from harness.build import build
 from harness.checkpoint import open_checkpoint
-from harness.engine import Engine, lazily
-from harness.generate import GenerationRequest
 from harness.importers import load_test_set
+from harness.inference.engine import Engine, lazily
+from harness.inference.generate import GenerationRequest
 from harness.task import Decoding, Direction, Prompt
 from harness.testset import TestSet
 from harness.workdir import WorkDir, open_workdir

@@ -11,7 +11,7 @@ from harness.calibrate.prefix import decoder_of
 from harness.checkpoint import Checkpoint, open_checkpoint
 from harness.errors import UserError
 from harness.files import sha256_of
-from harness.load import load_dense
+from harness.inference.load import load_dense
 from harness.plan import resolve
 from harness.recipe import Recipe
 from harness.safetensors_io import write_tensors

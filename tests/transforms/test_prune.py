@@ -8,9 +8,9 @@ import torch
 from harness.build import build
 from harness.checkpoint import open_checkpoint
 from harness.codecs import Decimal
-from harness.engine import lazily
 from harness.errors import UserError
 from harness.files import read_json
+from harness.inference.engine import lazily
 from harness.plan import plan_from_json, resolve
 from harness.recipe import Recipe, rule
 from harness.safetensors_io import write_tensors

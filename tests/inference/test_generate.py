@@ -1,4 +1,4 @@
-"""harness.generate: what the model hears, what it says, and what is stored of it."""
+"""harness.inference.generate: what the model hears, what it says, and what is stored of it."""
 
 import json
 import subprocess
@@ -14,15 +14,15 @@ import torch
 
 from harness.artifact import Artifact
 from harness.audio import open_recording, read_stretch
-from harness.decoding import decode, one_line
-from harness.engine import Engine, checked, must_hear
 from harness.errors import UserError
-from harness.features import Ear, extract
-from harness.generate import GenerationRequest, generate, plan_batches
-from harness.generation_store import load_hypotheses
 from harness.hypothesis import Stop
-from harness.prompting import Example, ask, end_token, left_padded, prompt_tokens
-from harness.reading import Reader
+from harness.inference.decoding import decode, one_line
+from harness.inference.engine import Engine, checked, must_hear
+from harness.inference.features import Ear, extract
+from harness.inference.generate import GenerationRequest, generate, plan_batches
+from harness.inference.generation_store import load_hypotheses
+from harness.inference.prompting import Example, ask, end_token, left_padded, prompt_tokens
+from harness.inference.reading import Reader
 from harness.segment.base import Segment, Segmentation
 from harness.task import Decoding, Prompt
 from harness.testset import TestSet
@@ -227,7 +227,7 @@ def test_what_is_stored_needs_no_torch(bench: Bench, tmp_path: Path, workdir: Wo
     corpus = bench.test_set.audio.parents[6]
     program = (
         "import sys; from pathlib import Path; from harness.artifact import open_artifact;"
-        "from harness.importers import load_test_set; from harness.generate import generate;"
+        "from harness.importers import load_test_set; from harness.inference.generate import generate;"
         "from harness.workdir import open_workdir; from tests.helpers.tiny_engine import no_engine, request_for;"
         f"test_set = load_test_set({str(corpus / 'tiny.toml')!r}, open_workdir({str(corpus / 'work')!r}));"
         f"artifact = open_artifact(Path({str(bench.artifact.path)!r}), Path({str(tmp_path)!r}));"
@@ -266,7 +266,7 @@ def test_the_key_covers_artifact_audio_and_versions(bench: Bench, monkeypatch: p
         bench.request(test_set=replace(bench.test_set, key="0" * 64)).key,
         bench.request(segmentation=other_segments).key,
     }
-    monkeypatch.setattr("harness.request.version", lambda _library: "99")
+    monkeypatch.setattr("harness.inference.request.version", lambda _library: "99")
     keys.add(bench.request().key)
     assert len(keys) == 5
 

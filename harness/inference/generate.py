@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.decoding import Decoded, Style, decode
-from harness.engine import EngineLoader
 from harness.findings import Finding
 from harness.flags import Flag, flagged, flags_of
-from harness.generation_store import GenerationStore, Header
 from harness.hypothesis import Hypothesis, HypothesisSet
+from harness.inference.decoding import Decoded, Style, decode
+from harness.inference.engine import EngineLoader
+from harness.inference.generation_store import GenerationStore, Header
+from harness.inference.prompting import Example
+from harness.inference.reading import Reader, inspect_recordings, naming
+from harness.inference.request import GenerationRequest
 from harness.progress import progress, say
-from harness.prompting import Example
-from harness.reading import Reader, inspect_recordings, naming
-from harness.request import GenerationRequest
 from harness.segment.base import Segment
 from harness.workdir import WorkDir
 

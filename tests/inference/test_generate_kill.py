@@ -14,7 +14,7 @@ def test_a_killed_generation_resumes_to_the_same_translations(tmp_path: Path) ->
     """Forbids a segment lost, translated twice or differently after `kill -9` at any moment."""
     command = [sys.executable, "-m", "tests.helpers.kill_generate", str(tmp_path), str(KILLS)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # a fork must not inherit a pool of threads
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root, env=environment)
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)

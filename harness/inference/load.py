@@ -9,8 +9,8 @@ from harness.artifact import Artifact
 from harness.checkpoint import Checkpoint
 from harness.codecs.base import Parts
 from harness.codecs.int8 import Int8
-from harness.engine import Engine, checked
-from harness.int8_layers import int8_layer
+from harness.inference.engine import Engine, checked
+from harness.inference.int8_layers import int8_layer
 from harness.plan import Assignment
 from harness.tensor import TensorSpec
 

@@ -1,4 +1,4 @@
-"""harness.roomy_cache: against the cache that transformers makes for itself."""
+"""harness.inference.roomy_cache: against the cache that transformers makes for itself."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from harness.prompting import left_padded
-from harness.reading import Reader
-from harness.roomy_cache import roomy_cache
+from harness.inference.prompting import left_padded
+from harness.inference.reading import Reader
+from harness.inference.roomy_cache import roomy_cache
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
 NEW = 9

@@ -5,13 +5,13 @@ from itertools import islice
 from types import TracebackType
 
 from harness.audio import open_recording
-from harness.engine import Engine
 from harness.errors import UserError
-from harness.features import Ear
 from harness.findings import Finding
+from harness.inference.engine import Engine
+from harness.inference.features import Ear
+from harness.inference.prompting import Example, ask, prompt_tokens
+from harness.inference.request import GenerationRequest
 from harness.progress import say_once
-from harness.prompting import Example, ask, prompt_tokens
-from harness.request import GenerationRequest
 from harness.segment.base import Segment
 
 

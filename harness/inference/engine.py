@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.audio import RATE
 from harness.errors import UserError
-from harness.heard import Heard, audio_tower
+from harness.inference.heard import Heard, audio_tower
 
 if TYPE_CHECKING:
     from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
@@ -84,7 +84,7 @@ def lazily(artifact: "Artifact", device: str = "cpu", dtype: str | None = None) 
     """
 
     def load() -> Engine:
-        from harness.load import load_model, load_processor
+        from harness.inference.load import load_model, load_processor
 
         return checked(Engine(load_model(artifact, device, dtype), load_processor(artifact), device))
 

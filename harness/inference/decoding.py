@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.caution import LengthBound
-from harness.engine import Engine, must_hear
 from harness.errors import UserError
 from harness.hypothesis import Stop
+from harness.inference.engine import Engine, must_hear
+from harness.inference.prompting import Example, left_padded
+from harness.inference.roomy_cache import roomy_cache
+from harness.inference.step_mask import light_step_masks
 from harness.progress import say
-from harness.prompting import Example, left_padded
-from harness.roomy_cache import roomy_cache
-from harness.step_mask import light_step_masks
 
 if TYPE_CHECKING:
     from torch import Tensor

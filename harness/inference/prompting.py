@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.engine import Engine
 from harness.errors import UserError
-from harness.features import Features
+from harness.inference.engine import Engine
+from harness.inference.features import Features
 from harness.task import Prompt
 
 if TYPE_CHECKING:

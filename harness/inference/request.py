@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from harness.files import key_of
-from harness.generation_store import FORMAT
-from harness.load import default_dtype
+from harness.inference.generation_store import FORMAT
+from harness.inference.load import default_dtype
 from harness.segment.base import Segmentation
 from harness.task import Decoding, Direction, Prompt
 from harness.testset import TestSet
