@@ -1,0 +1,113 @@
+"""How much faster decoding is with light step masks and a cache that is not copied, than as transformers does it.
+
+    python benchmarks/decoding.py [--task demo] [--workdir work] [--system hqq4] [--device cpu]
+
+The first direction of the task's first test set is decoded three times each way, in turn; the fastest count. Both ways
+must say the same. The figures go to stdout and to benchmarks/results/decoding.json.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib import metadata
+from pathlib import Path
+from unittest import mock
+
+import msgspec
+
+from harness.assemble import find_artifact
+from harness.evaluation import Bench
+from harness.files import write_json
+from harness.importers import load_test_set
+from harness.inference.decoding import decode
+from harness.inference.engine import Engine, lazily
+from harness.inference.generate import plan_batches
+from harness.inference.prompting import Example
+from harness.inference.reading import Reader
+from harness.task import load_task
+from harness.workdir import open_workdir
+
+RESULT = Path(__file__).parent / "results" / "decoding.json"
+ROUNDS = 3
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Seconds of the fastest pass each way, and their ratio."""
+
+    task: str
+    system: str
+    device: str
+    threads: int
+    segments: int
+    batch_size: int
+    seconds_as_transformers: float
+    seconds_light: float
+    ratio: float
+    versions: dict[str, str]
+
+
+@contextmanager
+def as_transformers() -> Iterator[None]:
+    """Leave masks and cache to transformers inside the block."""
+    with (
+        mock.patch("harness.inference.decoding.light_step_masks", nullcontext),
+        mock.patch("harness.inference.decoding.roomy_cache", return_value=None),
+    ):
+        yield
+
+
+def main() -> None:
+    """Decode both ways."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="demo")
+    parser.add_argument("--workdir", default=None)
+    parser.add_argument("--system", default="hqq4")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    import torch
+
+    task, workdir = load_task(options.task), open_workdir(options.workdir)
+    artifact = find_artifact(task, options.system, workdir)
+    bench = Bench(task, artifact, lazily(artifact, options.device), options.device, workdir)
+    pair = bench.pairs[0]
+    request = bench.request(load_test_set(task.test_sets[pair][0], workdir), pair)
+    reader = Reader(request, bench.engine())
+    plan = plan_batches(request.segmentation.segments, request.decoding.batch_size)
+    batches = [[reader.read(index) for index in batch] for batch in plan]
+    seconds: dict[str, list[float]] = {"transformers": [], "light": []}
+    said = []
+    for _ in range(ROUNDS):
+        for name, way in (("transformers", as_transformers), ("light", nullcontext)):
+            with way():
+                taken, texts = _decode(bench.engine(), batches, request.decoding.max_new_tokens)
+            seconds[name].append(taken)
+            said.append(texts)
+    if any(texts != said[0] for texts in said):
+        raise SystemExit("both ways must say the same, and do not")
+    result = Result(
+        task=task.name,
+        system=options.system,
+        device=options.device,
+        threads=torch.get_num_threads(),
+        segments=len(request.segmentation.segments),
+        batch_size=request.decoding.batch_size,
+        seconds_as_transformers=min(seconds["transformers"]),
+        seconds_light=min(seconds["light"]),
+        ratio=min(seconds["transformers"]) / min(seconds["light"]),
+        versions={name: metadata.version(name) for name in ("torch", "transformers")},
+    )
+    write_json(RESULT, result)
+    print(f"as transformers {result.seconds_as_transformers:.2f} s, light {result.seconds_light:.2f} s")
+    print(f"ratio {result.ratio:.2f}")
+
+
+def _decode(engine: Engine, batches: Sequence[Sequence[Example]], limit: int) -> tuple[float, list[str]]:
+    """Return the seconds that all batches took, and what was said."""
+    begin = time.perf_counter()
+    texts = [answer.text for batch in batches for answer in decode(engine, batch, limit)]
+    return time.perf_counter() - begin, texts
+
+
+if __name__ == "__main__":
+    main()
