@@ -39,9 +39,11 @@ class _Lazy(click.Group):
     """A group that imports a sub-command's module only when that sub-command is wanted."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the work; nothing is imported."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a sub-command and return it; None where there is none."""
         if cmd_name not in _COMMANDS:
             return None
         module, attribute = _COMMANDS[cmd_name].split(":")

@@ -190,6 +190,7 @@ class _Reporter:
         self._losses: list[float] = []
 
     def report(self, loss: Loss) -> None:
+        """Note a step's loss; from time to time, and after the last step, say the mean since the line before."""
         self._losses.append(loss.loss)
         seconds = time.monotonic() - self._last
         if seconds < _SECONDS_BETWEEN_LINES and loss.step < self._steps:
