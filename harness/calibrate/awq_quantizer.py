@@ -138,9 +138,6 @@ class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
         """Return the weight as the codec gives it back; the readers come in turn, as the search goes through them."""
         return round_trip(next(self._turn), w), None, None
 
-    def _sanitize_kwargs(self, inputs_kwargs: dict[str, Any], module: Any) -> dict[str, Any]:  # noqa: ARG002
-        return {}
-
     @torch.no_grad()
     def _module_forward(self, *_: Any) -> Tensor:
         """Return the root mean square of what changed, shape (1,); when asked first, note what there is to change."""
