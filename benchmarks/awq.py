@@ -12,18 +12,18 @@ from pathlib import Path
 
 import msgspec
 
-from harness.assemble import laboratory_of
-from harness.calibrate.development import read_sentences
-from harness.calibrate.laboratory import Laboratory
-from harness.calibrate.reconstruction import LayerError, reconstruction_errors
-from harness.calibrate.sensitivity import by_length
-from harness.files import write_json
+from harness.calibration.system_artifacts import laboratory_of
+from harness.calibration.development import read_sentences
+from harness.calibration.context import Laboratory
+from harness.calibration.reconstruction import LayerError, reconstruction_errors
+from harness.calibration.sensitivity import by_length
+from harness.core.files import write_json
 from harness.inference.engine import lazily
 from harness.inference.load import load_dense
-from harness.registry import get_system
-from harness.size import measure
-from harness.task import load_task
-from harness.workdir import open_workdir
+from harness.compression.registry import get_system
+from harness.compression.size import measure
+from harness.config.task import load_task
+from harness.core.workdir import open_workdir
 
 RESULT = Path(__file__).parent / "results" / "awq.json"
 WITHOUT, WITH = "hqq-contrastive", "hqq-primary"

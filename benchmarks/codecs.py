@@ -23,9 +23,9 @@ from bitsandbytes.functional import int8_vectorwise_dequant, int8_vectorwise_qua
 from hqq.core.quantize import HQQLinear, hqq_base_quant_config
 from numcodecs import Quantize, Zstd
 
-from harness.codecs import Codec, Decimal, Hqq, Int8
-from harness.files import write_json
-from harness.tensor import TensorSpec
+from harness.compression.codecs import Codec, Decimal, Hqq, Int8
+from harness.core.files import write_json
+from harness.models.tensor_spec import TensorSpec
 
 RESULT = Path(__file__).parent / "results" / "codecs.json"
 LIBRARIES = ("torch", "numpy", "hqq", "numcodecs", "bitsandbytes")

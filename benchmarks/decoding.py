@@ -16,17 +16,17 @@ from unittest import mock
 
 import msgspec
 
-from harness.assemble import find_artifact
-from harness.evaluation import Bench
-from harness.files import write_json
-from harness.importers import load_test_set
+from harness.calibration.system_artifacts import find_artifact
+from harness.evaluation.evaluate import Bench
+from harness.core.files import write_json
+from harness.testsets.load import load_test_set
 from harness.inference.decoding import decode
 from harness.inference.engine import Engine, lazily
 from harness.inference.generate import plan_batches
 from harness.inference.prompting import Example
-from harness.inference.reading import Reader
-from harness.task import load_task
-from harness.workdir import open_workdir
+from harness.inference.examples import Reader
+from harness.config.task import load_task
+from harness.core.workdir import open_workdir
 
 RESULT = Path(__file__).parent / "results" / "decoding.json"
 ROUNDS = 3

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness.assemble import laboratory_of
-from harness.calibrate.cross_entropy import sentence_nats
-from harness.calibrate.development import read_sentences
-from harness.calibrate.sensitivity import Granularity, Sensitivity, Sweep, by_length
-from harness.codecs import Hqq
-from harness.files import write_json
+from harness.calibration.system_artifacts import laboratory_of
+from harness.evaluation.cross_entropy import sentence_nats
+from harness.calibration.development import read_sentences
+from harness.calibration.sensitivity import Granularity, Sensitivity, Sweep, by_length
+from harness.compression.codecs import Hqq
+from harness.core.files import write_json
 from harness.inference.engine import lazily
-from harness.inference.heard import Heard
-from harness.registry import get_system
-from harness.task import load_task
-from harness.workdir import open_workdir
+from harness.inference.encoder_cache import Heard
+from harness.compression.registry import get_system
+from harness.config.task import load_task
+from harness.core.workdir import open_workdir
 
 RESULT = Path(__file__).parent / "results" / "sensitivity.json"
 PARENT, TRIAL = "hqq4-emb2-g128", Hqq(3, group_size=128)

@@ -24,8 +24,8 @@ from demo.effects import bangs, echoed, music
 from demo.grammar import Sentence
 from demo.speech import LONGEST, RATE, VOICES, Samples, Voice, speak
 from demo.synthesise import SEED, split_sentences
-from harness.segment.base import Segment
-from harness.segment.yaml_file import to_yaml
+from harness.testsets.segments import Segment
+from harness.testsets.segments_yaml import to_yaml
 
 TELEPHONE = 8_000
 ALL = ("en", "de", "zh")

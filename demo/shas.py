@@ -23,8 +23,8 @@ from demo.finetune import DATASET
 from demo.release import write_json
 from demo.speech import RATE, Samples
 from demo.synthesise import Spoken, load_spoken
-from harness.segment.shas_model import FrameClassifier, ShasModel, cut_encoder, frame_mask, normalised
-from harness.segment.shas_windows import FRAME_RATE, frame_at, windows
+from harness.segmentation.shas_model import FrameClassifier, ShasModel, cut_encoder, frame_mask, normalised
+from harness.segmentation.shas_windows import FRAME_RATE, frame_at, windows
 
 SEED = 2026
 HIDDEN, LAYERS, FEED_FORWARD = 64, 2, 128

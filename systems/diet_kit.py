@@ -1,10 +1,10 @@
 """Diet-KIT (Liu, Koneru and Niehues, IWSLT 2026): HQQ quantisation of a fine-tuned Qwen2-Audio-7B."""
 
-from harness.calibrate import Awq, Prompts, Sensitivity, least_sensitive
-from harness.codecs import Hqq
-from harness.recipe import Recipe, Rule, SmallestThatFits, rule
-from harness.registry import system
-from harness.selectors import EMBEDDING, HEAD, LINEAR, MLP, Selector, at_random, first, last, middle
+from harness.calibration import Awq, Prompts, Sensitivity, least_sensitive
+from harness.compression.codecs import Hqq
+from harness.compression.recipe import Recipe, Rule, SmallestThatFits, rule
+from harness.compression.registry import system
+from harness.compression.selectors import EMBEDDING, HEAD, LINEAR, MLP, Selector, at_random, first, last, middle
 
 DEVELOPMENT_SEGMENTS = 468
 """Segments of the ACL 60/60 development set, of which table 5 calibrates on 128, 256 or all."""

@@ -1,10 +1,10 @@
 """Selected-layer codec compression (IWSLT 2026): decimal rounding and Zstandard on parts of Qwen2-Audio-7B-Instruct."""
 
-from harness.codecs import Decimal, Int8
-from harness.recipe import Recipe, rule
-from harness.registry import system
-from harness.selectors import HEAD, LINEAR, MLP
-from harness.transforms import PruneNeurons
+from harness.compression.codecs import Decimal, Int8
+from harness.compression.recipe import Recipe, rule
+from harness.compression.registry import system
+from harness.compression.selectors import HEAD, LINEAR, MLP
+from harness.compression.transforms import PruneNeurons
 
 
 @system("fp16-instruct", role="instruct", source="selected-layer codec, table 1, row 1")

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from harness import artifact as module
-from harness import sums
-from harness.artifact import Artifact, open_artifact, verify
-from harness.build import build
-from harness.checkpoint import Checkpoint
-from harness.errors import NewerFormatError, UserError
-from harness.files import canonical_json
-from harness.sums import FileSum
-from harness.workdir import open_workdir
+from harness.compression import artifact as module
+from harness.core import checksums as sums
+from harness.compression.artifact import Artifact, open_artifact, verify
+from harness.compression.build import build
+from harness.models.checkpoint import Checkpoint
+from harness.core.errors import NewerFormatError, UserError
+from harness.core.files import canonical_json
+from harness.core.checksums import FileSum
+from harness.core.workdir import open_workdir
 from tests.helpers.recipes import plan_for
 
 Q_PROJ = "language_model.model.layers.0.self_attn.q_proj.weight"

@@ -1,4 +1,4 @@
-"""harness.audio: what is handled by name, and what is refused by name."""
+"""harness.audio.recording: what is handled by name, and what is refused by name."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from harness.audio import RATE, open_recording, read_pcm, read_stretch, write_pcm
-from harness.errors import UserError
+from harness.audio.recording import RATE, open_recording, read_pcm, read_stretch, write_pcm
+from harness.core.errors import UserError
 from tests.helpers.tiny_corpus import noise
 
 

@@ -1,4 +1,4 @@
-"""harness.audio_check: a hostile recording costs its own process; what is odd about one is said."""
+"""harness.audio.inspect: a hostile recording costs its own process; what is odd about one is said."""
 
 import io
 import os
@@ -15,11 +15,12 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from harness import audio_check, audio_worker
-from harness.audio import RATE
-from harness.audio_check import examine, normalise
-from harness.audio_worker import listen, resampled
-from harness.errors import UserError
+from harness.audio import inspect as audio_check
+from harness.audio import decode_worker as audio_worker
+from harness.audio.recording import RATE
+from harness.audio.inspect import examine, normalise
+from harness.audio.decode_worker import listen, resampled
+from harness.core.errors import UserError
 from tests.helpers.handed_out import wav_bytes
 from tests.helpers.tiny_corpus import noise
 
@@ -164,7 +165,7 @@ def _instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     def run(_command: list[str], **how: object) -> object:
         return real([sys.executable, "-S", "-c", program], **how)  # type: ignore[call-overload]
 
-    monkeypatch.setattr("harness.audio_check.subprocess.run", run)
+    monkeypatch.setattr("harness.audio.inspect.subprocess.run", run)
 
 
 @pytest.mark.parametrize(

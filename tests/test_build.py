@@ -12,18 +12,18 @@ import pytest
 import safetensors.torch
 import torch
 
-from harness import build as module
-from harness.artifact import Artifact, weights_file
-from harness.build import artifact_path, build
-from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.codecs import Hqq, Int8, Parts, Raw
-from harness.errors import UserError
-from harness.files import sha256_of
-from harness.plan import Plan, resolve
-from harness.recipe import Recipe, rule
-from harness.selectors import named
-from harness.tensor import TensorSpec
-from harness.workdir import WorkDir, open_workdir
+from harness.compression import build as module
+from harness.compression.artifact import Artifact, weights_file
+from harness.compression.build import artifact_path, build
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.compression.codecs import Hqq, Int8, Parts, Raw
+from harness.core.errors import UserError
+from harness.core.files import sha256_of
+from harness.compression.plan import Plan, resolve
+from harness.compression.recipe import Recipe, rule
+from harness.compression.selectors import named
+from harness.models.tensor_spec import TensorSpec
+from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.recipes import plan_for
 
 EMBEDDING = "language_model.model.embed_tokens.weight"
@@ -245,9 +245,9 @@ def test_a_full_disk_gets_a_sentence_and_the_build_goes_on_later(
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from harness.errors import UserError
-from harness.safetensors_io import write_tensors
-from harness.files import published
+from harness.core.errors import UserError
+from harness.core.safetensors_io import write_tensors
+from harness.core.files import published
 import torch
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from harness.artifact import Artifact
-from harness.caution import Caution, LengthBound, RepeatGuard
-from harness.flags import Flag, flags_of
-from harness.hypothesis import Stop
+from harness.compression.artifact import Artifact
+from harness.config.decoding_guards import Caution, LengthBound, RepeatGuard
+from harness.inference.output_flags import Flag, flags_of
+from harness.inference.hypothesis import Stop
 from harness.inference import generate as verb
 from harness.inference.decoding import Decoded, Style, decode
 from harness.inference.engine import Engine
 from harness.inference.generate import generate
 from harness.inference.prompting import Example
-from harness.inference.reading import Reader
+from harness.inference.examples import Reader
 from harness.inference.request import GenerationRequest
-from harness.manifests import read_toml
-from harness.task import Decoding
-from harness.testset import TestSet
-from harness.workdir import WorkDir
+from harness.core.manifests import read_toml
+from harness.config.task import Decoding
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
 GUARD = Caution(repeat_guard=RepeatGuard(no_repeat_ngram=2))
@@ -170,7 +170,7 @@ def replace_sets(caution: Caution, sets: tuple[str, ...]) -> Caution:
 )
 def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, table: str) -> None:
     """Forbids a bound that lets nothing be said, a guard against single tokens, and misspelt options."""
-    from harness.errors import UserError
+    from harness.core.errors import UserError
 
     path = tmp_path / "decoding.toml"
     path.write_text(f"format_version = 1\nbatch_size = 1\nmax_new_tokens = 5\n{table}\n")

@@ -10,10 +10,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from harness.checkpoint import Checkpoint, open_checkpoint, specs_of_config
-from harness.errors import NewerFormatError, UserError
-from harness.safetensors_io import TensorFile
-from harness.tensor import Component
+from harness.models.checkpoint import Checkpoint, open_checkpoint, specs_of_config
+from harness.core.errors import NewerFormatError, UserError
+from harness.core.safetensors_io import TensorFile
+from harness.models.tensor_spec import Component
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 
 GATE = "language_model.model.layers.1.mlp.gate_proj.weight"

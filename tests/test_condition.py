@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.condition import Condition, condition_of, supporting_data
-from harness.errors import UserError
-from harness.task import load_task
+from harness.submission.condition import Condition, condition_of, supporting_data
+from harness.core.errors import UserError
+from harness.config.task import load_task
 from tests.helpers.provenance import make_manifest
 
 DEMO = load_task("demo")

@@ -1,10 +1,10 @@
-"""harness.errors: sentences that reach the user wherever they arise."""
+"""harness.core.errors: sentences that reach the user wherever they arise."""
 
 import pickle
 
 import pytest
 
-from harness.errors import MissingExtraError, NewerFormatError, UserError
+from harness.core.errors import MissingExtraError, NewerFormatError, UserError
 
 
 @pytest.mark.parametrize(

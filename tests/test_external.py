@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.check import DESCRIPTION_SUFFIX
-from harness.errors import UserError
-from harness.external import External, Import, import_hypotheses, load_externals, read_texts
-from harness.importers import load_test_set
-from harness.leaderboard import Section, render_markdown
-from harness.ranking import Ground, external_row, ranked
-from harness.rescore import rescore
-from harness.segment.base import Segment
-from harness.segment.yaml_file import to_yaml
-from harness.task import Task, load_task
-from harness.testset import TestSet
-from harness.workdir import WorkDir
+from harness.submission.check import DESCRIPTION_SUFFIX
+from harness.core.errors import UserError
+from harness.evaluation.external import External, Import, import_hypotheses, load_externals, read_texts
+from harness.testsets.load import load_test_set
+from harness.reporting.leaderboard import Section, render_markdown
+from harness.reporting.leaderboard.ranking import Ground, external_row, ranked
+from harness.submission.rescore import rescore
+from harness.testsets.segments import Segment
+from harness.testsets.segments_yaml import to_yaml
+from harness.config.task import Task, load_task
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_task import SENTENCES, write_tiny_task
 from tests.leaderboard.board import make_board
 

@@ -1,12 +1,12 @@
-"""harness.files: published whole or not at all, and named by content."""
+"""harness.core.files: published whole or not at all, and named by content."""
 
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from harness.errors import NewerFormatError, UserError, check_format
-from harness.files import canonical_json, key_of, publish_directory, published, read_json, sha256_of, write_json
+from harness.core.errors import NewerFormatError, UserError, check_format
+from harness.core.files import canonical_json, key_of, publish_directory, published, read_json, sha256_of, write_json
 
 
 def test_canonical_json_is_independent_of_insertion_order() -> None:

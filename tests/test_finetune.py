@@ -11,12 +11,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from harness.checkpoint import open_checkpoint
+from harness.models.checkpoint import open_checkpoint
 from harness.cli.finetune import finetune_command
-from harness.errors import UserError
-from harness.files import sha256_of
+from harness.core.errors import UserError
+from harness.core.files import sha256_of
 from harness.finetune import FinetuneRecipe, FinetuneRequest, FinetuneResult, finetune
-from harness.workdir import WorkDir, open_workdir
+from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.finetuning import RECIPE, with_training, write_manifest
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 

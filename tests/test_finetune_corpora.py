@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from harness.cli.main import group
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.finetune import load_recipe
 from harness.finetune.corpora import Corpus, Mixture, Places, load_mixture, training_manifest
 from harness.finetune.corpora.covost import read_covost
@@ -224,7 +224,7 @@ def test_table_3_is_there_as_printed() -> None:
 )
 def test_a_mixture_that_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
     """Forbids sampling by a slip in the data."""
-    from harness.manifests import find
+    from harness.core.manifests import find
 
     path = tmp_path / "mixture.toml"
     path.write_text(find("corpora", "diet-kit").read_text(encoding="utf-8").replace(old, new), encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.finetune.batches import Order
 from harness.finetune.data import read_rows
 from tests.helpers.finetuning import ROWS, with_training, write_manifest, write_noise

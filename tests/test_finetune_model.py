@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import Qwen2AudioForConditionalGeneration
 
-from harness.audio import read_stretch
-from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.errors import MissingExtraError
+from harness.audio.recording import read_stretch
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.core.errors import MissingExtraError
 from harness.finetune.adapter import add_adapter, require_peft
 from harness.finetune.batches import Source, open_source
 from harness.finetune.data import Row, read_rows
@@ -22,7 +22,7 @@ from harness.finetune.state import RunFolder
 from harness.inference.engine import Engine
 from harness.inference.load import load_dense
 from harness.inference.prompting import right_padded
-from harness.tensor import Component
+from harness.models.tensor_spec import Component
 from tests.helpers.finetuning import RECIPE, with_lora, with_training, write_manifest
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import get_scheduler
 
-from harness import manifests
-from harness.errors import UserError
+from harness.core import manifests
+from harness.core.errors import UserError
 from harness.finetune import load_recipe
 from harness.finetune.recipe import Precision, Schedule
 from tests.helpers.finetuning import with_training

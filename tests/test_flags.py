@@ -1,12 +1,12 @@
-"""harness.flags: what is suspicious about a translation; every expected value was written by hand."""
+"""harness.inference.output_flags: what is suspicious about a translation; every expected value was written by hand."""
 
 # ruff: noqa: RUF001 - Chinese punctuation is meant
 
 import pytest
 
-from harness.flags import Flag, flagged, flagged_texts, flags_of
-from harness.hypothesis import Hypothesis, HypothesisSet, Stop
-from harness.segment.base import Segment
+from harness.inference.output_flags import Flag, flagged, flagged_texts, flags_of
+from harness.inference.hypothesis import Hypothesis, HypothesisSet, Stop
+from harness.testsets.segments import Segment
 
 GOOD_DE = (
     "Das Modell übersetzt den Satz.",

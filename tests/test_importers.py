@@ -1,4 +1,4 @@
-"""harness.importers: one reader for the demo and for the ACL 60/60 release, and a sentence for every fault."""
+"""harness.testsets.load: one reader for the demo and for the ACL 60/60 release, and a sentence for every fault."""
 
 import shutil
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from harness import manifests
-from harness.acl6060 import Layout
-from harness.audio import RATE, read_pcm, write_pcm
-from harness.errors import UserError
-from harness.importers import FORMAT, TestSetManifest, load_test_set
-from harness.workdir import WorkDir
+from harness.core import manifests
+from harness.testsets.acl6060 import Layout
+from harness.audio.recording import RATE, read_pcm, write_pcm
+from harness.core.errors import UserError
+from harness.testsets.load import FORMAT, TestSetManifest, load_test_set
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_corpus import TALKS, Row, rows, write_corpus, write_manifest
 
 ROWS = rows(3)
@@ -234,7 +234,7 @@ def test_a_killed_materialising_leaves_nothing_half(name: str, work: WorkDir, mo
             raise KeyboardInterrupt
         real(path, data)
 
-    monkeypatch.setattr("harness.demo_corpus.write_pcm", die_at_sentence_four)
+    monkeypatch.setattr("harness.testsets.demo_corpus.write_pcm", die_at_sentence_four)
     with pytest.raises(KeyboardInterrupt):
         load_test_set(name, work)
     assert [path.suffix for path in work.testsets.iterdir()] == [".partial"]

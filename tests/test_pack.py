@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.check import check_archive, expectation
-from harness.condition import Condition
-from harness.description import PackedFile
-from harness.errors import UserError
-from harness.findings import exit_code
-from harness.hypothesis import HypothesisSet
-from harness.pack import PackRequest, archive_bytes, one_line, pack
-from harness.segment.yaml_file import read_yaml
-from harness.submission import Entries, Kind, ModelEntry, Submission
-from harness.task import load_task
-from harness.workdir import WorkDir
+from harness.submission.check import check_archive, expectation
+from harness.submission.condition import Condition
+from harness.submission.description import PackedFile
+from harness.core.errors import UserError
+from harness.core.findings import exit_code
+from harness.inference.hypothesis import HypothesisSet
+from harness.submission.archive import PackRequest, archive_bytes, one_line, pack
+from harness.testsets.segments_yaml import read_yaml
+from harness.submission.manifest import Entries, Kind, ModelEntry, Submission
+from harness.config.task import load_task
+from harness.core.workdir import WorkDir
 from tests.helpers.provenance import make_artifact, make_manifest
 from tests.helpers.translations import make_hypotheses, make_test_set
 

@@ -1,4 +1,4 @@
-"""harness.parallel: work in several processes."""
+"""harness.core.process_pool: work in several processes."""
 
 import os
 import signal
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
-from harness.parallel import in_processes
+from harness.core.errors import UserError
+from harness.core.process_pool import in_processes
 from tests.helpers.parallel_work import note
 
 

@@ -1,18 +1,18 @@
-"""harness.plan and harness.recipe: choices, sizes and the plan's JSON."""
+"""harness.compression.plan and harness.compression.recipe: choices, sizes and the plan's JSON."""
 
 import json
 from typing import Any
 
 import pytest
 
-from harness.architecture import specs_of_config
-from harness.codecs import Certainty, Codec, Decimal, Hqq, Int8, Raw, Size
-from harness.errors import NewerFormatError, UserError
-from harness.manifests import root
-from harness.plan import Plan, plan_from_json, resolve
-from harness.recipe import Recipe, rule
-from harness.selectors import EMBEDDING, HEAD, LINEAR, MLP, layers, named
-from harness.tensor import TensorSpec
+from harness.models.qwen2_audio import specs_of_config
+from harness.compression.codecs import Certainty, Codec, Decimal, Hqq, Int8, Raw, Size
+from harness.core.errors import NewerFormatError, UserError
+from harness.core.manifests import root
+from harness.compression.plan import Plan, plan_from_json, resolve
+from harness.compression.recipe import Recipe, rule
+from harness.compression.selectors import EMBEDDING, HEAD, LINEAR, MLP, layers, named
+from harness.models.tensor_spec import TensorSpec
 
 SEVEN_B = specs_of_config(root() / "models" / "qwen2-audio-7b.json")
 LAYER = "language_model.model.layers.{}.mlp.up_proj.weight"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UserError
-from harness.postprocess import get_postprocessor, leaks, strip_meta
+from harness.core.errors import UserError
+from harness.scoring.postprocess import get_postprocessor, leaks, strip_meta
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
-"""harness.published: the papers' figures with unit, scope and source."""
+"""harness.reporting.paper_tables.published: the papers' figures with unit, scope and source."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from harness.errors import NewerFormatError, UserError
-from harness.published import FORMAT, Absent, figures_root, load_published, read_paper
-from harness.registry import all_systems
+from harness.core.errors import NewerFormatError, UserError
+from harness.reporting.paper_tables.published import FORMAT, Absent, figures_root, load_published, read_paper
+from harness.compression.registry import all_systems
 
 LIBRARY = load_published()
 

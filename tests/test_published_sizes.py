@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.architecture import specs_of_config
-from harness.codecs import Certainty, Hqq, Int8
-from harness.manifests import root
-from harness.plan import resolve
-from harness.published import load_published
-from harness.recipe import Recipe, rule
-from harness.selectors import EMBEDDING, HEAD, LINEAR, MLP, layers
-from harness.task import Limit, load_task
+from harness.models.qwen2_audio import specs_of_config
+from harness.compression.codecs import Certainty, Hqq, Int8
+from harness.core.manifests import root
+from harness.compression.plan import resolve
+from harness.reporting.paper_tables.published import load_published
+from harness.compression.recipe import Recipe, rule
+from harness.compression.selectors import EMBEDDING, HEAD, LINEAR, MLP, layers
+from harness.config.task import Limit, load_task
 
 SEVEN_B = specs_of_config(root() / "models" / "qwen2-audio-7b.json")
 PUBLISHED = load_published()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness.audio_check import normalise
-from harness.audio_worker import listen
-from harness.errors import UserError
-from harness.findings import Finding
-from harness.importers import load_test_set
-from harness.workdir import WorkDir
+from harness.audio.inspect import normalise
+from harness.audio.decode_worker import listen
+from harness.core.errors import UserError
+from harness.core.findings import Finding
+from harness.testsets.load import load_test_set
+from harness.core.workdir import WorkDir
 from tests.helpers.handed_out import (
     TALKS,
     Hand,
@@ -38,8 +38,8 @@ SEGMENTS = "".join(
 
 @pytest.fixture(autouse=True)
 def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode here, since starting a process for each file takes long; tests of harness.audio_check start it."""
-    monkeypatch.setattr("harness.audio_check._listen", lambda source, target, _limit: listen(source, target))
+    """Decode here, since starting a process for each file takes long; tests of harness.audio.inspect start it."""
+    monkeypatch.setattr("harness.audio.inspect._listen", lambda source, target, _limit: listen(source, target))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_given_segments_are_gold_and_follow_file_order(tmp_path: Path, work: Wor
 def test_an_archive_and_its_folder_give_the_same_set(tmp_path: Path, work: WorkDir) -> None:
     """Forbids two readings of the same files: unpacked by hand, they give the same key."""
     write_archive(tmp_path / "set", Hand(segments=SEGMENTS))
-    from harness.unpack import unpack
+    from harness.core.archives.unpack import unpack
 
     unpack(tmp_path / "set" / "TINY_audios.tar.gz", tmp_path / "folder")
     packed = load_test_set(write_manifest(tmp_path / "a.toml", tmp_path / "set"), work)
@@ -161,11 +161,11 @@ def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, work: WorkDir, mon
             raise KeyboardInterrupt
         return count(source, target)
 
-    monkeypatch.setattr("harness.recordings.normalise", die_at_the_second)
+    monkeypatch.setattr("harness.testsets.recordings.normalise", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         load_test_set(name, work)
     assert [path.suffix for path in work.testsets.iterdir()] == [".partial"]
-    monkeypatch.setattr("harness.recordings.normalise", count)
+    monkeypatch.setattr("harness.testsets.recordings.normalise", count)
     assert len(load_test_set(name, work).file_order) == 2
     assert done == [f"{talk}.wav" for talk in TALKS]
     assert [path.suffix == ".partial" for path in work.testsets.iterdir()] == [False]

@@ -1,4 +1,4 @@
-"""harness.registry: systems by name."""
+"""harness.compression.registry: systems by name."""
 
 import inspect
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import systems
-from harness.errors import UserError
-from harness.registry import all_systems, get_system, system
-from harness.task import load_task
+from harness.core.errors import UserError
+from harness.compression.registry import all_systems, get_system, system
+from harness.config.task import load_task
 from tests.helpers.tiny_task import write_tiny_task
 
 PAPERS = {
@@ -44,10 +44,10 @@ def test_a_system_reads_like_its_paper() -> None:
 
 
 TOY = """
-from harness.codecs import Hqq
-from harness.recipe import Recipe, rule
-from harness.registry import system
-from harness.selectors import MLP, last
+from harness.compression.codecs import Hqq
+from harness.compression.recipe import Recipe, rule
+from harness.compression.registry import system
+from harness.compression.selectors import MLP, last
 
 @system("toy", role="finetuned", source="a test")
 def toy() -> Recipe:

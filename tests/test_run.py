@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.registry import get_system
-from harness.run import Job, build_stage, evaluate_stage, leaderboard_stage
-from harness.task import load_task
-from harness.workdir import WorkDir, open_workdir
+from harness.compression.registry import get_system
+from harness.pipeline.main_job import Job, build_stage, evaluate_stage, leaderboard_stage
+from harness.config.task import load_task
+from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_task import SENTENCES, write_tiny_task
 
 SYSTEMS = ("fp16-finetuned", "hqq4")

@@ -6,8 +6,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from harness.errors import UserError
-from harness.safetensors_io import open_tensor_file, write_tensors
+from harness.core.errors import UserError
+from harness.core.safetensors_io import open_tensor_file, write_tensors
 
 TENSORS = {
     "b.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3).to(torch.bfloat16),

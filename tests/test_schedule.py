@@ -1,11 +1,11 @@
-"""harness.schedule: what can be built side by side."""
+"""harness.pipeline.build_order: what can be built side by side."""
 
-from harness.calibrate import Awq, Prompts, Sensitivity, least_sensitive
-from harness.codecs import Hqq
-from harness.recipe import Recipe, rule
-from harness.registry import System, all_systems, get_system
-from harness.schedule import Step, schedule
-from harness.selectors import LINEAR, MLP
+from harness.calibration import Awq, Prompts, Sensitivity, least_sensitive
+from harness.compression.codecs import Hqq
+from harness.compression.recipe import Recipe, rule
+from harness.compression.registry import System, all_systems, get_system
+from harness.pipeline.build_order import Step, schedule
+from harness.compression.selectors import LINEAR, MLP
 
 
 def before(step: Step, steps: tuple[Step, ...]) -> set[str]:

@@ -1,18 +1,18 @@
-"""harness.segmenters: on a tiny set, against the verbs that it is made of, and by hand."""
+"""harness.reporting.segmenter_comparison: on a tiny set, against the verbs that it is made of, and by hand."""
 
 from pathlib import Path
 
 import pytest
 
-from harness.assemble import find_artifact
-from harness.build import build
-from harness.errors import UserError
-from harness.evaluation import Bench
+from harness.calibration.system_artifacts import find_artifact
+from harness.compression.build import build
+from harness.core.errors import UserError
+from harness.evaluation.evaluate import Bench
 from harness.inference.engine import lazily
-from harness.plan import resolve
-from harness.recipe import Recipe
-from harness.segment.coverage import Coverage, Lengths
-from harness.segmenters import Segmented, compare_segmenters, render_markdown
+from harness.compression.plan import resolve
+from harness.compression.recipe import Recipe
+from harness.segmentation.coverage import Coverage, Lengths
+from harness.reporting.segmenter_comparison import Segmented, compare_segmenters, render_markdown
 from tests.helpers.laboratories import tiny_laboratory
 
 
@@ -44,7 +44,7 @@ def test_a_row_shows_coverage_flags_and_quality() -> None:
 
 def test_gold_and_fixed_windows_are_measured_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids a comparison in which gold drops speech, or fixed windows are longer than the model hears."""
-    monkeypatch.setattr("harness.segmenters.METHODS", ("gold", "fixed"))
+    monkeypatch.setattr("harness.reporting.segmenter_comparison.METHODS", ("gold", "fixed"))
     laboratory = tiny_laboratory(tmp_path)
     plan = resolve("fp16-finetuned", Recipe(), laboratory.checkpoint.specs)
     build(laboratory.checkpoint, plan, "finetuned", laboratory.workdir)

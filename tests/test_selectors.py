@@ -1,15 +1,15 @@
-"""harness.selectors and harness.tensor on the tensors of Qwen2-Audio-7B."""
+"""harness.compression.selectors and harness.models.tensor_spec on the tensors of Qwen2-Audio-7B."""
 
 import pytest
 
-from harness.architecture import specs_of_config
-from harness.calibrate import Sensitivity, least_sensitive
-from harness.choices import Choices
-from harness.codecs import Hqq
-from harness.errors import UserError
-from harness.manifests import root
-from harness.recipe import Recipe, rule
-from harness.selectors import (
+from harness.models.qwen2_audio import specs_of_config
+from harness.calibration import Sensitivity, least_sensitive
+from harness.compression.measurement_request import Choices
+from harness.compression.codecs import Hqq
+from harness.core.errors import UserError
+from harness.core.manifests import root
+from harness.compression.recipe import Recipe, rule
+from harness.compression.selectors import (
     ATTENTION,
     EMBEDDING,
     HEAD,
@@ -23,7 +23,7 @@ from harness.selectors import (
     middle,
     named,
 )
-from harness.tensor import Component, TensorSpec
+from harness.models.tensor_spec import Component, TensorSpec
 
 SEVEN_B = specs_of_config(root() / "models" / "qwen2-audio-7b.json")
 

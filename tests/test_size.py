@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from harness.artifact import Artifact
-from harness.build import build
-from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.codecs.base import Certainty
-from harness.errors import UserError
-from harness.size import SizeReport, measure, render, verdict
-from harness.task import Counted, Limit
-from harness.workdir import open_workdir
+from harness.compression.artifact import Artifact
+from harness.compression.build import build
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.compression.codecs.base import Certainty
+from harness.core.errors import UserError
+from harness.compression.size import SizeReport, measure, render, verdict
+from harness.config.task import Counted, Limit
+from harness.core.workdir import open_workdir
 from tests.helpers.recipes import plan_for
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import manifests
-from harness.condition import Condition
-from harness.errors import UserError
-from harness.submission import Kind, ModelEntry, ModelName, load_submission, model_name, parse_model_name
-from harness.task import load_task
+from harness.core import manifests
+from harness.submission.condition import Condition
+from harness.core.errors import UserError
+from harness.submission.manifest import Kind, ModelEntry, ModelName, load_submission, model_name, parse_model_name
+from harness.config.task import load_task
 
 DEMO = load_task("demo")
 NAMES = DEMO.names

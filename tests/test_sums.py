@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import sums
-from harness.errors import UserError
-from harness.sums import FileSum, directory_sums
+from harness.core import checksums as sums
+from harness.core.errors import UserError
+from harness.core.checksums import FileSum, directory_sums
 
 
 def _no_hashing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,12 @@
-"""harness.task: profiles are data, and a misspelt one is refused."""
+"""harness.config.task: profiles are data, and a misspelt one is refused."""
 
 from pathlib import Path
 
 import pytest
 
-from harness import manifests
-from harness.errors import UserError
-from harness.task import Limit, load_task
+from harness.core import manifests
+from harness.core.errors import UserError
+from harness.config.task import Limit, load_task
 
 DEMO = (manifests.root() / "tasks" / "demo.toml").read_text()
 

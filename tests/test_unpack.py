@@ -1,4 +1,4 @@
-"""harness.unpack: what a hostile or damaged archive can do is be refused, in one sentence."""
+"""harness.core.archives.unpack: what a hostile or damaged archive can do is be refused, in one sentence."""
 
 import gzip
 import io
@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import unpack as module
-from harness.errors import UserError
-from harness.unpack import Caps, unpack
+from harness.core.archives import unpack as module
+from harness.core.errors import UserError
+from harness.core.archives.unpack import Caps, unpack
 from tests.helpers.handed_out import plain_file, special, tar_bytes
 
 GOOD = (plain_file("SET/FILE_ORDER", b"a\n"), plain_file("SET/a.wav", b"RIFF" * 40))

@@ -1,4 +1,4 @@
-"""harness.vocabulary: tokens by script, and what pruning them saves."""
+"""harness.compression.vocabulary: tokens by script, and what pruning them saves."""
 
 import json
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
 
-from harness.architecture import specs_of_config
+from harness.models.qwen2_audio import specs_of_config
 from harness.cli.main import group
-from harness.codecs import Certainty, Decimal, Hqq
-from harness.errors import UserError
-from harness.manifests import root
-from harness.plan import resolve
-from harness.recipe import Recipe, rule
-from harness.scripts import Script, script_of_text
-from harness.selectors import EMBEDDING, HEAD, LINEAR
-from harness.vocabulary import Count, analyse, saving
+from harness.compression.codecs import Certainty, Decimal, Hqq
+from harness.core.errors import UserError
+from harness.core.manifests import root
+from harness.compression.plan import resolve
+from harness.compression.recipe import Recipe, rule
+from harness.core.unicode_scripts import Script, script_of_text
+from harness.compression.selectors import EMBEDDING, HEAD, LINEAR
+from harness.compression.vocabulary import Count, analyse, saving
 
 SEVEN_B = specs_of_config(root() / "models" / "qwen2-audio-7b.json")
 WORDS = {

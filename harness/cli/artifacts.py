@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from harness.assemble import build_system, find_artifact
+from harness.calibration.system_artifacts import build_system, find_artifact
 from harness.cli.options import Options, common, device_option
-from harness.registry import get_system
-from harness.size import measure, render, verdict
+from harness.compression.registry import get_system
+from harness.compression.size import measure, render, verdict
 
 
 @click.command("build")

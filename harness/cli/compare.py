@@ -13,7 +13,7 @@ from harness.cli.options import Options, common
 @common
 def compare_command(options: Options, one: str, other: str, test_set: str, direction: str) -> None:
     """Compare systems ONE and OTHER on TEST_SET in DIRECTION, by paired bootstrap and approximate randomisation."""
-    from harness.comparison import compare
+    from harness.reporting.system_comparison import compare
 
     found = compare(options.task, (one, other), (test_set, direction), options.workdir)
     options.emit(found, "\n".join(map(str, found)))

@@ -2,17 +2,17 @@
 
 import click
 
-from harness.assemble import find_artifact
+from harness.calibration.system_artifacts import find_artifact
 from harness.cli.options import Options, common, device_option
-from harness.errors import UserError
-from harness.evaluation import Bench, evaluate
-from harness.hypothesis import HypothesisSet
-from harness.importers import load_test_set
+from harness.core.errors import UserError
+from harness.evaluation.evaluate import Bench, evaluate
+from harness.inference.hypothesis import HypothesisSet
+from harness.testsets.load import load_test_set
 from harness.inference.engine import lazily
 from harness.inference.generate import generate
-from harness.registry import all_systems
-from harness.score.base import Score
-from harness.score.store import score
+from harness.compression.registry import all_systems
+from harness.scoring.metric import Score
+from harness.scoring.store import score
 
 
 def _translate(options: Options, where: tuple[str, str, str], device: str) -> tuple[Bench, HypothesisSet]:
@@ -66,7 +66,7 @@ def _line(entry: Score) -> str:
 def leaderboard_command(options: Options, systems: tuple[str, ...], device: str) -> None:
     """Rank every evaluated system; writes Markdown, CSV, JSON and a picture into the work directory."""
     from harness.cli.run import show_leaderboard
-    from harness.run import Job
+    from harness.pipeline.main_job import Job
 
     for name in systems:
         artifact = find_artifact(options.task, name, options.workdir)

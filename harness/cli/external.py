@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from harness.cli.options import Options, common, parse_bytes
-from harness.errors import UserError
-from harness.external import Import, import_hypotheses
-from harness.findings import exit_code
-from harness.importers import load_test_set
-from harness.progress import say
-from harness.ranking import Ground
-from harness.rescore import Report, Rescored, rescore
-from harness.segment.yaml_file import read_yaml
+from harness.core.errors import UserError
+from harness.evaluation.external import Import, import_hypotheses
+from harness.core.findings import exit_code
+from harness.testsets.load import load_test_set
+from harness.core.progress import say
+from harness.reporting.leaderboard.ranking import Ground
+from harness.submission.rescore import Report, Rescored, rescore
+from harness.testsets.segments_yaml import read_yaml
 
 
 @click.command("import-hypotheses")

@@ -3,12 +3,12 @@
 import click
 
 from harness.cli.options import json_option
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.fetch import Fetched, fetch
 from harness.fetch.sources import Source, all_sources, load_source
-from harness.files import canonical_json
-from harness.progress import say
-from harness.workdir import WorkDir, open_workdir
+from harness.core.files import canonical_json
+from harness.core.progress import say
+from harness.core.workdir import WorkDir, open_workdir
 
 
 @click.command("fetch")

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from harness.cli.options import device_option, json_option
-from harness.files import canonical_json
-from harness.workdir import open_workdir
+from harness.core.files import canonical_json
+from harness.core.workdir import open_workdir
 
 _DIRECTORY = click.Path(path_type=Path)
 

@@ -3,9 +3,9 @@
 import click
 
 from harness.cli.options import Options, common
-from harness.errors import UserError
-from harness.files import write_bytes
-from harness.progress import say
+from harness.core.errors import UserError
+from harness.core.files import write_bytes
+from harness.core.progress import say
 
 
 @click.command("ladder")
@@ -13,7 +13,7 @@ from harness.progress import say
 @common
 def ladder_command(options: Options, test_set: str) -> None:
     """Compare every evaluated system on TEST_SET (by default the task's first) with the 16 bits of its role."""
-    from harness.ladder import climb, render_markdown, render_png
+    from harness.reporting.ladder import climb, render_markdown, render_png
 
     name = test_set or next((names[0] for names in options.task.test_sets.values() if names), "")
     if not name:

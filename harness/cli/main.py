@@ -7,7 +7,7 @@ import sys
 import click
 
 from harness import __version__
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 _COMMANDS = {
     "list": "harness.cli.systems:list_command",

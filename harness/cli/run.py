@@ -9,16 +9,16 @@ from typing import Any
 import click
 import msgspec
 
-from harness import manifests
+from harness.core import manifests
 from harness.cli.options import Options, common, device_option
 from harness.cli.submission import show_package
-from harness.leaderboard import render_json, render_terminal, write_leaderboard
-from harness.progress import say
-from harness.registry import all_systems, get_system
-from harness.run import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
-from harness.score.base import Score
-from harness.submission import load_submission
-from harness.task import Task
+from harness.reporting.leaderboard import render_json, render_terminal, write_leaderboard
+from harness.core.progress import say
+from harness.compression.registry import all_systems, get_system
+from harness.pipeline.main_job import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
+from harness.scoring.metric import Score
+from harness.submission.manifest import load_submission
+from harness.config.task import Task
 
 
 @dataclass(frozen=True)

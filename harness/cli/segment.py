@@ -6,17 +6,17 @@ import click
 import msgspec
 
 from harness.cli.options import Options, common, device_option
-from harness.errors import MissingExtraError
-from harness.files import write_bytes
-from harness.findings import Finding
-from harness.importers import load_test_set
-from harness.progress import say
-from harness.segment import Segmenting, coverage_of, segment_with_findings
-from harness.segment.base import Segmentation
-from harness.segment.coverage import Coverage
-from harness.segment.yaml_file import to_yaml
-from harness.testset import TestSet
-from harness.workdir import WorkDir
+from harness.core.errors import MissingExtraError
+from harness.core.files import write_bytes
+from harness.core.findings import Finding
+from harness.testsets.load import load_test_set
+from harness.core.progress import say
+from harness.segmentation import Segmenting, coverage_of, segment_with_findings
+from harness.testsets.segments import Segmentation
+from harness.segmentation.coverage import Coverage
+from harness.testsets.segments_yaml import to_yaml
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir
 
 
 class Segmented(msgspec.Struct, frozen=True):

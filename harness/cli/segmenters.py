@@ -3,9 +3,9 @@
 import click
 
 from harness.cli.options import Options, common, device_option
-from harness.errors import UserError
-from harness.files import write_bytes
-from harness.progress import say
+from harness.core.errors import UserError
+from harness.core.files import write_bytes
+from harness.core.progress import say
 
 
 @click.command("segmenters")
@@ -16,10 +16,10 @@ from harness.progress import say
 @common
 def segmenters_command(options: Options, system: str, direction: str, test_sets: tuple[str, ...], device: str) -> None:
     """Cut TEST_SETS (by default all of the task's) in every way, translate with SYSTEM in DIRECTION, and compare."""
-    from harness.assemble import find_artifact
-    from harness.evaluation import Bench
+    from harness.calibration.system_artifacts import find_artifact
+    from harness.evaluation.evaluate import Bench
     from harness.inference.engine import lazily
-    from harness.segmenters import compare_segmenters, render_markdown
+    from harness.reporting.segmenter_comparison import compare_segmenters, render_markdown
 
     if direction not in options.task.directions:
         known = ", ".join(options.task.directions)

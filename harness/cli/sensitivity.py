@@ -2,13 +2,13 @@
 
 import click
 
-from harness.assemble import laboratory_of
-from harness.calibrate.sensitivity import Granularity, Sensitivity, SensitivityTable
+from harness.calibration.system_artifacts import laboratory_of
+from harness.calibration.sensitivity import Granularity, Sensitivity, SensitivityTable
 from harness.cli.options import Options, common, device_option
-from harness.codecs.hqq import Hqq
-from harness.files import write_bytes
-from harness.progress import say
-from harness.registry import get_system
+from harness.compression.codecs.hqq import Hqq
+from harness.core.files import write_bytes
+from harness.core.progress import say
+from harness.compression.registry import get_system
 
 
 @click.command("sensitivity")
@@ -25,7 +25,7 @@ def sensitivity_command(options: Options, parent: str, bits: int, group_size: in
     table = request.measure(laboratory)
     picture = options.workdir.measurements / f"{table.key}.png"
     if not picture.is_file():
-        from harness.calibrate.sensitivity_plot import render_png
+        from harness.calibration.sensitivity_plot import render_png
 
         write_bytes(picture, render_png(table))
     say(f"wrote {picture}")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from harness.check import check_archive, expectation
+from harness.submission.check import check_archive, expectation
 from harness.cli.options import Options, common, device_option
-from harness.findings import Finding, exit_code
-from harness.package import Checked, package, present_sets
-from harness.submission import load_submission
+from harness.core.findings import Finding, exit_code
+from harness.submission.publish import Checked, package, present_sets
+from harness.submission.manifest import load_submission
 
 
 @click.command("pack")

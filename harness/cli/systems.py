@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from harness.cli.options import Options, common, json_option
-from harness.errors import UserError
-from harness.files import canonical_json
-from harness.plan import Plan, resolve
-from harness.recipe import Recipe
-from harness.registry import System, all_systems, get_system
+from harness.core.errors import UserError
+from harness.core.files import canonical_json
+from harness.compression.plan import Plan, resolve
+from harness.compression.recipe import Recipe
+from harness.compression.registry import System, all_systems, get_system
 
 
 @click.command("list")
@@ -42,13 +42,13 @@ def plan_command(options: Options, system: str, shapes: Path | None) -> None:
 
 
 def _plan(options: Options, entry: System) -> Plan:
-    from harness.assemble import archive_of
+    from harness.calibration.system_artifacts import archive_of
 
     return archive_of(options.task, entry, options.workdir).plan(entry)
 
 
 def _plan_from_shapes(entry: System, shapes: Path) -> Plan:
-    from harness.architecture import specs_of_config
+    from harness.models.qwen2_audio import specs_of_config
 
     recipe = entry.recipe()
     if not isinstance(recipe, Recipe):

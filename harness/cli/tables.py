@@ -13,9 +13,9 @@ from harness.cli.options import Options, common
 @common
 def tables_command(options: Options, names: tuple[str, ...], markdown: bool) -> None:
     """Print the papers' tables (all, or those NAMED, e.g. diet-kit-4) with what is built and evaluated here."""
-    from harness.progress import say
-    from harness.published import load_published
-    from harness.tables import Shelf, fill, render_markdown, render_terminal
+    from harness.core.progress import say
+    from harness.reporting.paper_tables.published import load_published
+    from harness.reporting.paper_tables import Shelf, fill, render_markdown, render_terminal
 
     library = load_published()
     chosen = [library.table(name) for name in names or library.tables]

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from harness.cli.options import json_option
-from harness.files import canonical_json
+from harness.core.files import canonical_json
 
 if TYPE_CHECKING:
     from harness.finetune.corpora import ManifestReport, Mixture

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import json_option
-from harness.files import canonical_json
+from harness.core.files import canonical_json
 
 if TYPE_CHECKING:
-    from harness.vocabulary import Saving, Vocabulary
+    from harness.compression.vocabulary import Saving, Vocabulary
 
 
 @click.command("vocabulary")
@@ -23,7 +23,7 @@ def vocabulary_command(
     tokenizer: Path, languages: tuple[str, ...], systems: tuple[str, ...], shapes: Path | None, as_json: bool
 ) -> None:
     """Count the tokens of TOKENIZER (a directory) by script, and say what pruning would save."""
-    from harness.vocabulary import analyse
+    from harness.compression.vocabulary import analyse
 
     found = analyse(tokenizer, languages)
     savings = [_saving(name, shapes or tokenizer / "config.json", found.prunable) for name in systems]
@@ -47,12 +47,12 @@ def _sentence(each: "Saving") -> str:
 
 
 def _saving(system: str, shapes: Path, tokens: int) -> "Saving":
-    from harness.architecture import specs_of_config
-    from harness.errors import UserError
-    from harness.plan import resolve
-    from harness.recipe import Recipe
-    from harness.registry import get_system
-    from harness.vocabulary import saving
+    from harness.models.qwen2_audio import specs_of_config
+    from harness.core.errors import UserError
+    from harness.compression.plan import resolve
+    from harness.compression.recipe import Recipe
+    from harness.compression.registry import get_system
+    from harness.compression.vocabulary import saving
 
     entry = get_system(system)
     recipe = entry.recipe()

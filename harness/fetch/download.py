@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harness.errors import UserError
-from harness.files import sha256_of, write_json
-from harness.progress import say
-from harness.sums import FileSum
+from harness.core.errors import UserError
+from harness.core.files import sha256_of, write_json
+from harness.core.progress import say
+from harness.core.checksums import FileSum
 
 if TYPE_CHECKING:
     from requests import Response, Session

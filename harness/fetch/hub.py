@@ -7,10 +7,10 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.fetch.download import Expected, UnreachableError
 from harness.fetch.sources import Hub
-from harness.members import is_unsafe
+from harness.core.archives.members import is_unsafe
 
 if TYPE_CHECKING:
     from requests import Session

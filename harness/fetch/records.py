@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.errors import UserError, check_format
+from harness.core.errors import UserError, check_format
 from harness.fetch.download import Expected
-from harness.files import read_json, write_json
-from harness.sums import FileSum
+from harness.core.files import read_json, write_json
+from harness.core.checksums import FileSum
 
 FORMAT = 1
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness import manifests
-from harness.errors import UserError
-from harness.members import is_unsafe
+from harness.core import manifests
+from harness.core.errors import UserError
+from harness.core.archives.members import is_unsafe
 
 FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.fetch import hub as on_hub
 from harness.fetch.download import Expected, UnreachableError, download, git_blob, new_session
 from harness.fetch.records import Record, read_record, write_record
 from harness.fetch.sources import Hub, Source
-from harness.files import publish_directory
-from harness.progress import progress, say
-from harness.sums import FileSum, directory_sums
-from harness.unpack import unpack
-from harness.workdir import WorkDir
+from harness.core.files import publish_directory
+from harness.core.progress import progress, say
+from harness.core.checksums import FileSum, directory_sums
+from harness.core.archives.unpack import unpack
+from harness.core.workdir import WorkDir
 
 if TYPE_CHECKING:
     from requests import Session

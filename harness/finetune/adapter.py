@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.architecture import canonical_name
-from harness.codecs.int8 import quiet_bitsandbytes
-from harness.errors import MissingExtraError, UserError
+from harness.models.qwen2_audio import canonical_name
+from harness.compression.codecs.int8 import quiet_bitsandbytes
+from harness.core.errors import MissingExtraError, UserError
 from harness.finetune.recipe import FinetuneRecipe, Lora, Precision
 from harness.inference.engine import Engine
 
@@ -86,7 +86,7 @@ def _folded(layer: Any, inputs: "Tensor") -> "Tensor":
 
 def _targets(engine: Engine, lora: Lora) -> list[str]:
     """Return module paths of the linear layers of the wanted components."""
-    from harness.tensor import TensorSpec
+    from harness.models.tensor_spec import TensorSpec
 
     found = []
     for path, parameter in engine.model.named_parameters():

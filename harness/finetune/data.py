@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 
-from harness.audio import Recording, open_recording
-from harness.errors import UserError
-from harness.files import sha256_of
-from harness.progress import progress, say
+from harness.audio.recording import Recording, open_recording
+from harness.core.errors import UserError
+from harness.core.files import sha256_of
+from harness.core.progress import progress, say
 
 _SHOWN = 20
 _SLACK = 0.01

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.audio import read_stretch
-from harness.errors import UserError
-from harness.files import key_of, temporary_beside
+from harness.audio.recording import read_stretch
+from harness.core.errors import UserError
+from harness.core.files import key_of, temporary_beside
 from harness.finetune.data import Row
 from harness.inference.features import Features, extract
 

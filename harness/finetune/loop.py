@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.finetune.batches import Order, Source
 from harness.finetune.recipe import Precision, Training
 from harness.finetune.state import Loss, RunFolder, load_state, save_state
 from harness.inference.engine import Engine, must_hear
 from harness.inference.prompting import Example, right_padded
-from harness.progress import say
+from harness.core.progress import say
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import msgspec
 
-from harness import manifests
-from harness.errors import UserError
-from harness.task import Prompt
-from harness.tensor import Component
+from harness.core import manifests
+from harness.core.errors import UserError
+from harness.config.task import Prompt
+from harness.models.tensor_spec import Component
 
 FORMAT = 1
 LANGUAGE_FIELD = "{target_lang}"

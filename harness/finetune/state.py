@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.errors import UserError, check_format
-from harness.files import published, write_bytes
-from harness.safetensors_io import open_tensor_file, write_tensors
+from harness.core.errors import UserError, check_format
+from harness.core.files import published, write_bytes
+from harness.core.safetensors_io import open_tensor_file, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor

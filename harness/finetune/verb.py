@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.checkpoint import TRAINING_FORMAT, Checkpoint, open_checkpoint
-from harness.errors import UserError
-from harness.files import key_of, publish_directory, read_json, write_json
+from harness.models.checkpoint import TRAINING_FORMAT, Checkpoint, open_checkpoint
+from harness.core.errors import UserError
+from harness.core.files import key_of, publish_directory, read_json, write_json
 from harness.finetune.data import Row, read_rows
 from harness.finetune.recipe import FinetuneRecipe
 from harness.finetune.state import RunFolder
-from harness.progress import say
-from harness.workdir import WorkDir
+from harness.core.progress import say
+from harness.core.workdir import WorkDir
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,14 +6,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.caution import LengthBound
-from harness.errors import UserError
-from harness.hypothesis import Stop
+from harness.config.decoding_guards import LengthBound
+from harness.core.errors import UserError
+from harness.inference.hypothesis import Stop
 from harness.inference.engine import Engine, must_hear
 from harness.inference.prompting import Example, left_padded
-from harness.inference.roomy_cache import roomy_cache
+from harness.inference.preallocated_kv_cache import roomy_cache
 from harness.inference.step_mask import light_step_masks
-from harness.progress import say
+from harness.core.progress import say
 
 if TYPE_CHECKING:
     from torch import Tensor

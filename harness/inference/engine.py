@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.audio import RATE
-from harness.errors import UserError
-from harness.inference.heard import Heard, audio_tower
+from harness.audio.recording import RATE
+from harness.core.errors import UserError
+from harness.inference.encoder_cache import Heard, audio_tower
 
 if TYPE_CHECKING:
     from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
-    from harness.artifact import Artifact
+    from harness.compression.artifact import Artifact
 
 
 @dataclass(frozen=True)

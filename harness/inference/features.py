@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.audio import RATE, open_recording, read_stretch
-from harness.errors import UserError
-from harness.files import key_of
-from harness.segment.base import Segment
-from harness.testset import TestSet
+from harness.audio.recording import RATE, open_recording, read_stretch
+from harness.core.errors import UserError
+from harness.core.files import key_of
+from harness.testsets.segments import Segment
+from harness.testsets.testset import TestSet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.findings import Finding
-from harness.flags import Flag, flagged, flags_of
-from harness.hypothesis import Hypothesis, HypothesisSet
+from harness.core.findings import Finding
+from harness.inference.output_flags import Flag, flagged, flags_of
+from harness.inference.hypothesis import Hypothesis, HypothesisSet
 from harness.inference.decoding import Decoded, Style, decode
 from harness.inference.engine import EngineLoader
 from harness.inference.generation_store import GenerationStore, Header
 from harness.inference.prompting import Example
-from harness.inference.reading import Reader, inspect_recordings, naming
+from harness.inference.examples import Reader, inspect_recordings, naming
 from harness.inference.request import GenerationRequest
-from harness.progress import progress, say
-from harness.segment.base import Segment
-from harness.workdir import WorkDir
+from harness.core.progress import progress, say
+from harness.testsets.segments import Segment
+from harness.core.workdir import WorkDir
 
 __all__ = ["GenerationRequest", "generate", "plan_batches"]
 

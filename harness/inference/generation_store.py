@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.errors import UserError, check_format
-from harness.files import publish_directory, read_bounded, read_json, write_bytes, write_json
-from harness.findings import Finding
-from harness.hypothesis import Hypothesis, HypothesisSet
+from harness.core.errors import UserError, check_format
+from harness.core.files import publish_directory, read_bounded, read_json, write_bytes, write_json
+from harness.core.findings import Finding
+from harness.inference.hypothesis import Hypothesis, HypothesisSet
 
 FORMAT = 1
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from harness.codecs.base import Parts
-from harness.codecs.int8 import SCALES, quiet_bitsandbytes
+from harness.compression.codecs.base import Parts
+from harness.compression.codecs.int8 import SCALES, quiet_bitsandbytes
 
 OUTLIERS = 6.0
 """Columns of an input with a larger value are multiplied in 16 bit: the default of LLM.int8() and of transformers."""

@@ -4,15 +4,15 @@ from typing import Any
 
 import msgspec
 
-from harness.architecture import canonical_name, is_tied, meta_model, read_config
-from harness.artifact import Artifact
-from harness.checkpoint import Checkpoint
-from harness.codecs.base import Parts
-from harness.codecs.int8 import Int8
+from harness.models.qwen2_audio import canonical_name, is_tied, meta_model, read_config
+from harness.compression.artifact import Artifact
+from harness.models.checkpoint import Checkpoint
+from harness.compression.codecs.base import Parts
+from harness.compression.codecs.int8 import Int8
 from harness.inference.engine import Engine, checked
 from harness.inference.int8_layers import int8_layer
-from harness.plan import Assignment
-from harness.tensor import TensorSpec
+from harness.compression.plan import Assignment
+from harness.models.tensor_spec import TensorSpec
 
 
 def default_dtype(device: str) -> str:

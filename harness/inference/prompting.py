@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.inference.engine import Engine
 from harness.inference.features import Features
-from harness.task import Prompt
+from harness.config.task import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor

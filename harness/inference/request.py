@@ -6,15 +6,15 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from harness.files import key_of
+from harness.core.files import key_of
 from harness.inference.generation_store import FORMAT
 from harness.inference.load import default_dtype
-from harness.segment.base import Segmentation
-from harness.task import Decoding, Direction, Prompt
-from harness.testset import TestSet
+from harness.testsets.segments import Segmentation
+from harness.config.task import Decoding, Direction, Prompt
+from harness.testsets.testset import TestSet
 
 if TYPE_CHECKING:
-    from harness.artifact import Artifact
+    from harness.compression.artifact import Artifact
 
 LIBRARIES = ("bitsandbytes", "numpy", "scipy", "tokenizers", "torch", "transformers")
 """Libraries whose versions change what a model says."""

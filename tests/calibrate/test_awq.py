@@ -1,24 +1,24 @@
-"""harness.calibrate.awq: against autoawq's own search, and on data that the search did not see."""
+"""harness.calibration.awq: against autoawq's own search, and on data that the search did not see."""
 
 from importlib.util import find_spec
 
 import pytest
 import torch
 
-from harness.calibrate import Awq, Prompts
-from harness.calibrate.awq import choose, require_awq
-from harness.calibrate.development import Sentence, read_sentences
-from harness.calibrate.laboratory import Laboratory
-from harness.codecs import Codec, Hqq, Parts
-from harness.errors import MissingExtraError, UserError
+from harness.calibration import Awq, Prompts
+from harness.calibration.awq import choose, require_awq
+from harness.calibration.development import Sentence, read_sentences
+from harness.calibration.context import Laboratory
+from harness.compression.codecs import Codec, Hqq, Parts
+from harness.core.errors import MissingExtraError, UserError
 from harness.inference.features import Features
 from harness.inference.load import load_dense
 from harness.inference.prompting import Example
-from harness.plan import resolve
-from harness.recipe import Recipe, rule
-from harness.selectors import LINEAR
-from harness.tensor import TensorSpec
-from harness.transforms.fold import FOLDS, Fold
+from harness.compression.plan import resolve
+from harness.compression.recipe import Recipe, rule
+from harness.compression.selectors import LINEAR
+from harness.models.tensor_spec import TensorSpec
+from harness.compression.transforms.fold import FOLDS, Fold
 from tests.helpers.laboratories import tiny_laboratory
 
 pytestmark = pytest.mark.skipif(find_spec("awq") is None, reason="autoawq is an extra")
@@ -70,8 +70,8 @@ def test_the_search_is_autoawqs_own(laboratory: Laboratory, fold: Fold) -> None:
 
     A block and a single layer: the latter is searched on the root of its inputs.
     """
-    from harness.calibrate.awq_quantizer import AwqQuantizer, Batch, Codecs, ScaleSearch, own_state
-    from harness.calibrate.prefix import decoder_of
+    from harness.calibration.awq_quantizer import AwqQuantizer, Batch, Codecs, ScaleSearch, own_state
+    from harness.calibration.prefix import decoder_of
 
     layer = decoder_of(load_dense(laboratory.checkpoint).model).layers[0]
     previous, inspected = layer.get_submodule(fold.name), layer.get_submodule(fold.inspected)
@@ -107,8 +107,8 @@ def test_the_search_is_autoawqs_own(laboratory: Laboratory, fold: Fold) -> None:
 
 def test_attention_without_a_mask_is_the_layers_own(laboratory: Laboratory) -> None:
     """Forbids a search on other outputs than attention has in the model, where padding is masked."""
-    from harness.calibrate.awq_search import _capture
-    from harness.calibrate.prefix import decoder_of
+    from harness.calibration.awq_search import _capture
+    from harness.calibration.prefix import decoder_of
 
     engine = load_dense(laboratory.checkpoint)
     chosen = choose(read_sentences(laboratory, engine), Prompts.GERMAN, 1.0)
@@ -124,7 +124,7 @@ def test_attention_without_a_mask_is_the_layers_own(laboratory: Laboratory) -> N
 @pytest.mark.parametrize("tokens", [5, 48, 20000])
 def test_a_root_gives_the_same_errors(tokens: int) -> None:
     """Forbids a shortcut that changes what the search compares; the error of all tokens is taken in float64."""
-    from harness.calibrate.awq_quantizer import root
+    from harness.calibration.awq_quantizer import root
 
     chance = torch.Generator().manual_seed(tokens)
     inputs = torch.randn(tokens, 48, generator=chance) * torch.linspace(0.01, 30, 48)
@@ -154,7 +154,7 @@ def test_scales_lower_the_error_and_end_in_the_plan(laboratory: Laboratory) -> N
 
 def test_padding_plays_no_part(laboratory: Laboratory) -> None:
     """Forbids scales that depend on how sentences were put into batches."""
-    from harness.calibrate.awq_search import search
+    from harness.calibration.awq_search import search
 
     engine = load_dense(laboratory.checkpoint)
     chosen = choose(read_sentences(laboratory, engine), Prompts.GERMAN, 1.0)

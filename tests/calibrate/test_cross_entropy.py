@@ -1,4 +1,4 @@
-"""harness.calibrate.cross_entropy: against the model's own loss, and by hand."""
+"""harness.evaluation.cross_entropy: against the model's own loss, and by hand."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.artifact import Artifact
-from harness.calibrate.cross_entropy import CrossEntropy, cross_entropy, sentence_nats
-from harness.errors import UserError
+from harness.compression.artifact import Artifact
+from harness.evaluation.cross_entropy import CrossEntropy, cross_entropy, sentence_nats
+from harness.core.errors import UserError
 from harness.inference.engine import Engine
 from harness.inference.prompting import Example, end_token, right_padded, target_tokens
-from harness.inference.reading import Reader
-from harness.segment.base import Segmentation
-from harness.task import Decoding, Prompt
-from harness.testset import TestSet
-from harness.workdir import WorkDir
+from harness.inference.examples import Reader
+from harness.testsets.segments import Segmentation
+from harness.config.task import Decoding, Prompt
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_engine import (
     BASE,
     CHAT,

@@ -1,16 +1,16 @@
-"""harness.calibrate.fit: the smallest number that fits, by the scales."""
+"""harness.calibration.size_search: the smallest number that fits, by the scales."""
 
 from pathlib import Path
 
 import pytest
 
-from harness.calibrate.fit import Fit
-from harness.calibrate.laboratory import Laboratory
-from harness.codecs import Hqq
-from harness.errors import UserError
-from harness.recipe import Recipe, SmallestThatFits, rule
-from harness.registry import System
-from harness.selectors import LINEAR, MLP, first
+from harness.calibration.size_search import Fit
+from harness.calibration.context import Laboratory
+from harness.compression.codecs import Hqq
+from harness.core.errors import UserError
+from harness.compression.recipe import Recipe, SmallestThatFits, rule
+from harness.compression.registry import System
+from harness.compression.selectors import LINEAR, MLP, first
 from tests.helpers.laboratories import tiny_laboratory
 
 
@@ -27,8 +27,8 @@ def fitting(laboratory: Laboratory) -> System:
 
 def weigh(laboratory: Laboratory, count: int) -> int:
     """Bytes of the directory of the member `count`."""
-    from harness.build import build
-    from harness.plan import resolve
+    from harness.compression.build import build
+    from harness.compression.plan import resolve
 
     plan = resolve("fits", family(count), laboratory.checkpoint.specs)
     artifact = build(laboratory.checkpoint, plan, laboratory.role_name, laboratory.workdir)
@@ -68,5 +68,5 @@ def test_the_choice_is_measured_once(tmp_path: Path, sizes: list[int], monkeypat
     """Forbids building the members again when the number is known."""
     laboratory = tiny_laboratory(tmp_path, limit=sizes[1] + 1)
     plan = laboratory.plan(fitting(laboratory))
-    monkeypatch.setattr("harness.calibrate.fit.build", None)
+    monkeypatch.setattr("harness.calibration.size_search.build", None)
     assert laboratory.plan(fitting(laboratory)) == plan

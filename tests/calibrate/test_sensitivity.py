@@ -1,4 +1,4 @@
-"""harness.calibrate.sensitivity: against whole passes of the changed model, and by hand."""
+"""harness.calibration.sensitivity: against whole passes of the changed model, and by hand."""
 
 import math
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.architecture import canonical_name
-from harness.build import build
-from harness.calibrate.cross_entropy import sentence_nats
-from harness.calibrate.development import read_sentences
-from harness.calibrate.laboratory import Archive, Laboratory
-from harness.calibrate.sensitivity import Granularity, Sensitivity, SensitivityTable, Swap, by_length, least_sensitive
-from harness.checkpoint import open_checkpoint
-from harness.choices import UnmeasuredError
-from harness.codecs import Hqq
-from harness.errors import UserError
+from harness.models.qwen2_audio import canonical_name
+from harness.compression.build import build
+from harness.evaluation.cross_entropy import sentence_nats
+from harness.calibration.development import read_sentences
+from harness.calibration.context import Archive, Laboratory
+from harness.calibration.sensitivity import Granularity, Sensitivity, SensitivityTable, Swap, by_length, least_sensitive
+from harness.models.checkpoint import open_checkpoint
+from harness.compression.measurement_request import UnmeasuredError
+from harness.compression.codecs import Hqq
+from harness.core.errors import UserError
 from harness.inference.engine import lazily
-from harness.plan import resolve
-from harness.recipe import Recipe, rule
-from harness.selectors import LINEAR, MLP
+from harness.compression.plan import resolve
+from harness.compression.recipe import Recipe, rule
+from harness.compression.selectors import LINEAR, MLP
 from tests.helpers.laboratories import tiny_laboratory
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 

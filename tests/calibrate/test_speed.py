@@ -1,11 +1,11 @@
-"""harness.calibrate.speed: what is observed, never how fast it must be."""
+"""harness.evaluation.speed: what is observed, never how fast it must be."""
 
 import sys
 
 import pytest
 
-from harness.calibrate.speed import SEGMENTS, Speed, speed
-from harness.workdir import WorkDir
+from harness.evaluation.speed import SEGMENTS, Speed, speed
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_engine import Counting, load_engine, no_engine, request_for, tiny_artifact, tiny_test_set
 
 

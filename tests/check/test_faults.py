@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.check import Expectation, ExpectedSet, check_archive, expectation
-from harness.errors import UserError
-from harness.findings import Finding, Severity, exit_code
-from harness.task import load_task
+from harness.submission.check import Expectation, ExpectedSet, check_archive, expectation
+from harness.core.errors import UserError
+from harness.core.findings import Finding, Severity, exit_code
+from harness.config.task import load_task
 from tests.helpers.translations import make_test_set
 from tests.helpers.zips import ACL, EXPECTED, FOLDERS, GOOD, NAME, NAMES, TV, Entry, with_text, without, write_zip
 

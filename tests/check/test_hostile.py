@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.check import check_archive, container
-from harness.findings import exit_code
+from harness.submission.check import check_archive, container
+from harness.core.findings import exit_code
 from tests.helpers.zips import ACL, EXPECTED, GOOD, NAME, Entry, with_text, without, write_zip
 
 Make = Callable[[Path], Path]

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.cli.options import parse_bytes
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 
 @pytest.mark.parametrize(

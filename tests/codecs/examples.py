@@ -7,8 +7,8 @@ import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from harness.codecs import Parts
-from harness.tensor import TensorSpec
+from harness.compression.codecs import Parts
+from harness.models.tensor_spec import TensorSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 SMALL = 1e-5

@@ -1,4 +1,4 @@
-"""harness.codecs: what all codecs have in common."""
+"""harness.compression.codecs: what all codecs have in common."""
 
 import json
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.codecs import Codec, Decimal, Hqq, Int8, Raw, codec_from_json
-from harness.errors import UserError
+from harness.compression.codecs import Codec, Decimal, Hqq, Int8, Raw, codec_from_json
+from harness.core.errors import UserError
 from tests.codecs.examples import same, spec_of, weights
 
 ALL = (Raw(), Raw("bfloat16"), Hqq(4), Hqq(3, group_size=40), Hqq(1, 128), Decimal(2), Decimal(3, level=1), Int8())

@@ -1,4 +1,4 @@
-"""harness.codecs.decimal against numcodecs, bit for bit."""
+"""harness.compression.codecs.decimal against numcodecs, bit for bit."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numcodecs import Quantize, Zstd
 
-from harness.codecs import Certainty, Decimal, decimal
-from harness.errors import UserError
+from harness.compression.codecs import Certainty, Decimal, decimal
+from harness.core.errors import UserError
 from tests.codecs.examples import dtypes, few, nbytes, same, spec_of, spreads, weights
 
 

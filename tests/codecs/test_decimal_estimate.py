@@ -1,14 +1,14 @@
-"""harness.codecs.decimal_estimate against hand calculations and the real codec."""
+"""harness.compression.codecs.decimal_estimate against hand calculations and the real codec."""
 
 import math
 
 import pytest
 import torch
 
-from harness.codecs import Certainty, Decimal
-from harness.codecs.decimal_estimate import bits_per_weight, entropy, estimate, sigma_of
-from harness.errors import UserError
-from harness.tensor import TensorSpec
+from harness.compression.codecs import Certainty, Decimal
+from harness.compression.codecs.decimal_estimate import bits_per_weight, entropy, estimate, sigma_of
+from harness.core.errors import UserError
+from harness.models.tensor_spec import TensorSpec
 from tests.codecs.examples import spec_of
 
 

@@ -1,4 +1,4 @@
-"""harness.codecs.hqq against the library hqq, bit for bit."""
+"""harness.compression.codecs.hqq against the library hqq, bit for bit."""
 
 import math
 from typing import Any
@@ -10,8 +10,8 @@ from hqq.core.quantize import HQQLinear, Quantizer, hqq_base_quant_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.codecs import Certainty, Hqq, hqq_solver
-from harness.errors import UserError
+from harness.compression.codecs import Certainty, Hqq, hqq_solver
+from harness.core.errors import UserError
 from tests.codecs.examples import few, nbytes, same, spec_of, spreads, weights
 
 BITS = (8, 4, 3, 2, 1)

@@ -1,4 +1,4 @@
-"""harness.codecs.int8 against bitsandbytes, bit for bit."""
+"""harness.compression.codecs.int8 against bitsandbytes, bit for bit."""
 
 import pytest
 import torch
@@ -7,8 +7,8 @@ from bitsandbytes.nn import Int8Params, Linear8bitLt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.codecs import Certainty, Int8, int8
-from harness.errors import UserError
+from harness.compression.codecs import Certainty, Int8, int8
+from harness.core.errors import UserError
 from tests.codecs.examples import dtypes, few, nbytes, same, spec_of, spreads, weights
 
 

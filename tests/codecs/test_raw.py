@@ -1,13 +1,13 @@
-"""harness.codecs.raw."""
+"""harness.compression.codecs.raw."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.codecs import Certainty, Raw
-from harness.codecs.raw import Precision
-from harness.errors import UserError
+from harness.compression.codecs import Certainty, Raw
+from harness.compression.codecs.raw import Precision
+from harness.core.errors import UserError
 from tests.codecs.examples import dtypes, few, nbytes, spec_of, weights
 
 TYPES: dict[Precision, torch.dtype] = {"float16": torch.float16, "bfloat16": torch.bfloat16}

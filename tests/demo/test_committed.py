@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import manifests
-from harness.assemble import build_system
-from harness.build import build
-from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.codecs import Hqq
-from harness.plan import resolve
-from harness.recipe import Recipe, rule
-from harness.registry import get_system
-from harness.selectors import EMBEDDING, LINEAR, MLP, layers
-from harness.size import measure
-from harness.task import load_task
-from harness.workdir import open_workdir
+from harness.core import manifests
+from harness.calibration.system_artifacts import build_system
+from harness.compression.build import build
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.compression.codecs import Hqq
+from harness.compression.plan import resolve
+from harness.compression.recipe import Recipe, rule
+from harness.compression.registry import get_system
+from harness.compression.selectors import EMBEDDING, LINEAR, MLP, layers
+from harness.compression.size import measure
+from harness.config.task import load_task
+from harness.core.workdir import open_workdir
 
 DEMO = manifests.data_root() / "data" / "demo"
 ROLES = ("untuned", "finetuned", "instruct")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.fetch import download as module
 from harness.fetch.download import Expected, UnreachableError, download, git_blob, new_session
 from tests.helpers.bad_server import Answer, Handler, Site, broken_off, in_turn, running_site, whole

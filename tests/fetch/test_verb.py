@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import manifests
-from harness.errors import UserError
+from harness.core import manifests
+from harness.core.errors import UserError
 from harness.fetch import download as module
 from harness.fetch import fetch
 from harness.fetch.download import git_blob
 from harness.fetch.sources import Hub, Source, SourceFile, all_sources, load_source
-from harness.workdir import WorkDir
+from harness.core.workdir import WorkDir
 from tests.helpers.bad_server import Site, running_site, whole
 
 COMMIT = "a" * 40
@@ -252,7 +252,7 @@ def test_every_shipped_source_reads_and_invents_no_sum() -> None:
     assert all(file.sha256 == "" for source in sources for file in source.files)
     assert all(source.hub.revision == "" for source in sources if source.hub)
     wanted = {str(source.folder / file.path) for source in sources for file in source.files}
-    from harness.segment.settings import ShasSettings
+    from harness.config.segmentation import ShasSettings
 
     assert str(ShasSettings().checkpoint_path) in wanted
 

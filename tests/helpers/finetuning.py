@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from harness.finetune.recipe import FinetuneRecipe, Lora, Precision, Training
-from harness.tensor import Component
+from harness.models.tensor_spec import Component
 
 TEXTS = ("Hallo Welt", "Ein Satz, der länger ist.", "你好", "Drei", "四", "Fünf sind genug")
 ROWS = 2 * len(TEXTS)

@@ -20,7 +20,7 @@ from pathlib import Path
 from unittest import mock
 
 from harness.inference import decoding, generate
-from harness.workdir import WorkDir, open_workdir
+from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
 Prepare = Callable[[], None]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from harness.calibrate.laboratory import Laboratory
-from harness.checkpoint import open_checkpoint
-from harness.task import load_task
-from harness.workdir import open_workdir
+from harness.calibration.context import Laboratory
+from harness.models.checkpoint import open_checkpoint
+from harness.config.task import load_task
+from harness.core.workdir import open_workdir
 from tests.helpers.tiny_task import write_tiny_task
 
 

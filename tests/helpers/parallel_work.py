@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from harness.errors import UserError
-from harness.parallel import in_processes
+from harness.core.errors import UserError
+from harness.core.process_pool import in_processes
 
 
 def note(path: Path) -> None:

@@ -3,12 +3,12 @@
 import hashlib
 from pathlib import Path
 
-from harness.artifact import MANIFEST, Artifact, Manifest
-from harness.codecs import Hqq, Raw
-from harness.files import canonical_json, sha256_of
-from harness.plan import Assignment, Plan
-from harness.sums import FileSum
-from harness.tensor import TensorSpec
+from harness.compression.artifact import MANIFEST, Artifact, Manifest
+from harness.compression.codecs import Hqq, Raw
+from harness.core.files import canonical_json, sha256_of
+from harness.compression.plan import Assignment, Plan
+from harness.core.checksums import FileSum
+from harness.models.tensor_spec import TensorSpec
 
 LAYER = "language_model.model.layers.0"
 

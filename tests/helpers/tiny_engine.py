@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from harness.artifact import Artifact
-from harness.build import build
-from harness.checkpoint import open_checkpoint
-from harness.importers import load_test_set
+from harness.compression.artifact import Artifact
+from harness.compression.build import build
+from harness.models.checkpoint import open_checkpoint
+from harness.testsets.load import load_test_set
 from harness.inference.engine import Engine, lazily
 from harness.inference.generate import GenerationRequest
-from harness.task import Decoding, Direction, Prompt
-from harness.testset import TestSet
-from harness.workdir import WorkDir, open_workdir
+from harness.config.task import Decoding, Direction, Prompt
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.recipes import plan_for
 from tests.helpers.tiny_corpus import rows, write_corpus, write_manifest
 from tests.helpers.tiny_model import write_tiny_model

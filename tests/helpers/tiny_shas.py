@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from harness.segment.settings import Segmenting, ShasSettings
+from harness.config.segmentation import Segmenting, ShasSettings
 
 HIDDEN = 16
 ENCODER_LAYERS = 3

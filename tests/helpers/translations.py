@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.hypothesis import Hypothesis, HypothesisSet, Stop
-from harness.segment.base import Segment, Segmentation
-from harness.testset import TestSet
+from harness.inference.hypothesis import Hypothesis, HypothesisSet, Stop
+from harness.testsets.segments import Segment, Segmentation
+from harness.testsets.testset import TestSet
 
 
 def make_test_set(

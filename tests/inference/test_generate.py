@@ -12,21 +12,21 @@ import msgspec
 import pytest
 import torch
 
-from harness.artifact import Artifact
-from harness.audio import open_recording, read_stretch
-from harness.errors import UserError
-from harness.hypothesis import Stop
+from harness.compression.artifact import Artifact
+from harness.audio.recording import open_recording, read_stretch
+from harness.core.errors import UserError
+from harness.inference.hypothesis import Stop
 from harness.inference.decoding import decode, one_line
 from harness.inference.engine import Engine, checked, must_hear
 from harness.inference.features import Ear, extract
 from harness.inference.generate import GenerationRequest, generate, plan_batches
 from harness.inference.generation_store import load_hypotheses
 from harness.inference.prompting import Example, ask, end_token, left_padded, prompt_tokens
-from harness.inference.reading import Reader
-from harness.segment.base import Segment, Segmentation
-from harness.task import Decoding, Prompt
-from harness.testset import TestSet
-from harness.workdir import WorkDir
+from harness.inference.examples import Reader
+from harness.testsets.segments import Segment, Segmentation
+from harness.config.task import Decoding, Prompt
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_engine import (
     BASE,
     CHAT,
@@ -226,9 +226,9 @@ def test_what_is_stored_needs_no_torch(bench: Bench, tmp_path: Path, workdir: Wo
     generate(bench.request(), workdir, lambda: bench.engine)
     corpus = bench.test_set.audio.parents[6]
     program = (
-        "import sys; from pathlib import Path; from harness.artifact import open_artifact;"
-        "from harness.importers import load_test_set; from harness.inference.generate import generate;"
-        "from harness.workdir import open_workdir; from tests.helpers.tiny_engine import no_engine, request_for;"
+        "import sys; from pathlib import Path; from harness.compression.artifact import open_artifact;"
+        "from harness.testsets.load import load_test_set; from harness.inference.generate import generate;"
+        "from harness.core.workdir import open_workdir; from tests.helpers.tiny_engine import no_engine, request_for;"
         f"test_set = load_test_set({str(corpus / 'tiny.toml')!r}, open_workdir({str(corpus / 'work')!r}));"
         f"artifact = open_artifact(Path({str(bench.artifact.path)!r}), Path({str(tmp_path)!r}));"
         "made = generate(request_for(artifact, test_set), "

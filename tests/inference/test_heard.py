@@ -1,4 +1,4 @@
-"""harness.inference.heard: what the audio tower made of a batch, against hearing it again."""
+"""harness.inference.encoder_cache: what the audio tower made of a batch, against hearing it again."""
 
 import time
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.calibrate.cross_entropy import sentence_nats
+from harness.evaluation.cross_entropy import sentence_nats
 from harness.inference.decoding import Style, decode
 from harness.inference.engine import Engine
-from harness.inference.heard import Heard, audio_tower
+from harness.inference.encoder_cache import Heard, audio_tower
 from harness.inference.prompting import Example, end_token, target_tokens
-from harness.inference.reading import Reader
+from harness.inference.examples import Reader
 from tests.helpers.tiny_engine import BASE, load_engine, request_for, tiny_artifact, tiny_test_set
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from harness.artifact import Artifact
-from harness.build import build
-from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.codecs import Int8
+from harness.compression.artifact import Artifact
+from harness.compression.build import build
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.compression.codecs import Int8
 from harness.inference import load as module
 from harness.inference.load import default_dtype, load_model, load_processor
-from harness.workdir import open_workdir
+from harness.core.workdir import open_workdir
 from tests.helpers.recipes import plan_for
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 

@@ -1,4 +1,4 @@
-"""harness.inference.roomy_cache: against the cache that transformers makes for itself."""
+"""harness.inference.preallocated_kv_cache: against the cache that transformers makes for itself."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import torch
 from transformers import GenerationConfig
 
 from harness.inference.prompting import left_padded
-from harness.inference.reading import Reader
-from harness.inference.roomy_cache import roomy_cache
+from harness.inference.examples import Reader
+from harness.inference.preallocated_kv_cache import roomy_cache
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
 NEW = 9

@@ -9,7 +9,7 @@ import torch
 from transformers.masking_utils import causal_mask_function, sdpa_mask, sliding_window_causal_mask_function
 
 from harness.inference.decoding import decode
-from harness.inference.reading import Reader
+from harness.inference.examples import Reader
 from harness.inference.step_mask import light_step_masks, step_mask
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 

@@ -1,17 +1,17 @@
-"""harness.ladder: from a tiny evaluated task, against the scores that the evaluations state."""
+"""harness.reporting.ladder: from a tiny evaluated task, against the scores that the evaluations state."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from harness.errors import UserError
-from harness.ladder import Contrast, Ladder, Step, climb, render_markdown, render_png
-from harness.registry import get_system
-from harness.run import Evaluated, Job, build_stage, evaluate_stage
-from harness.score.significance import Comparison, Interval
-from harness.task import load_task
-from harness.workdir import open_workdir
+from harness.core.errors import UserError
+from harness.reporting.ladder import Contrast, Ladder, Step, climb, render_markdown, render_png
+from harness.compression.registry import get_system
+from harness.pipeline.main_job import Evaluated, Job, build_stage, evaluate_stage
+from harness.scoring.significance import Comparison, Interval
+from harness.config.task import load_task
+from harness.core.workdir import open_workdir
 from tests.helpers.tiny_task import write_tiny_task
 
 SYSTEMS = ("fp16-finetuned", "hqq8")

@@ -1,8 +1,8 @@
 """A small board, made by hand, that every test of the leaderboard looks at."""
 
-from harness.leaderboard import Base, Leaderboard, Row, Section, Speed
-from harness.score.base import Score
-from harness.task import Limit
+from harness.reporting.leaderboard import Base, Leaderboard, Row, Section, Speed
+from harness.scoring.metric import Score
+from harness.config.task import Limit
 
 BASE = Base("fp16-toy", 8_000_000_000)
 SPEED = Speed(seconds_per_item=0.25, segments_per_second=12.5, peak_mib=2048.0, signature="cpu, 2 threads")

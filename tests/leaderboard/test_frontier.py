@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.leaderboard.frontier import Place, Point, places
+from harness.reporting.leaderboard.frontier import Place, Point, places
 
 POINTS = st.lists(st.builds(Point, st.none() | st.integers(0, 5).map(float), st.integers(1, 5)), max_size=12)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.leaderboard import (
+from harness.reporting.leaderboard import (
     render_csv,
     render_json,
     render_markdown,
@@ -17,10 +17,10 @@ from harness.leaderboard import (
     render_terminal,
     write_leaderboard,
 )
-from harness.leaderboard.means import means
-from harness.leaderboard.rows import Section, best_within_limit
-from harness.score.base import Score
-from harness.score.significance import Interval
+from harness.reporting.leaderboard.means import means
+from harness.reporting.leaderboard.rows import Section, best_within_limit
+from harness.scoring.metric import Score
+from harness.scoring.significance import Interval
 from tests.leaderboard.board import CHINESE, GERMAN, make_board, make_row
 
 BOARD = make_board(GERMAN, CHINESE)
@@ -98,7 +98,7 @@ def test_order_of_rows_and_process_change_no_byte(tmp_path: Path) -> None:
     again = [path.read_bytes() for path in write_leaderboard(shuffled, tmp_path)]
     assert written == again
     code = (
-        "import sys; from harness.leaderboard import render_png, render_markdown\n"
+        "import sys; from harness.reporting.leaderboard import render_png, render_markdown\n"
         "from tests.leaderboard.test_render import BOARD\n"
         "sys.stdout.buffer.write(render_png(BOARD) + render_markdown(BOARD).encode())"
     )

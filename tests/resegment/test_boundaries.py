@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.resegment import Talk, get_resegmenter, resegment
-from harness.resegment.words import SPACELESS, join
-from harness.score.bleu import score_bleu
+from harness.resegmentation import Talk, get_resegmenter, resegment
+from harness.resegmentation.text_mapping import SPACELESS, join
+from harness.scoring.bleu import score_bleu
 
 CORPUS = Path(__file__).parents[2] / "data" / "demo" / "corpus" / "eval" / "sentences.jsonl"
 MWERALIGN = get_resegmenter("mweralign")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
-from harness.resegment import Talk, get_resegmenter, resegment
+from harness.core.errors import UserError
+from harness.resegmentation import Talk, get_resegmenter, resegment
 
 TALKS = [Talk("a.wav", "eins zwei drei vier", ("eins zwei", "drei vier")), Talk("b.wav", "ja nein", ("ja", "nein"))]
 SCRIPT = """#!/bin/sh
@@ -87,7 +87,7 @@ def test_an_unknown_resegmenter_lists_the_known() -> None:
 def test_mweralign_is_never_imported() -> None:
     """Forbids an import of the tool's code, whose licence is not ours: it is run as a command."""
     package = Path(__file__).parents[2] / "harness"
-    assert find_spec("harness.resegment") is not None
+    assert find_spec("harness.resegmentation") is not None
     for source in package.rglob("*.py"):
         text = source.read_text(encoding="utf-8")
         assert "import mweralign" not in text

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import NewerFormatError, UserError
-from harness.files import write_json
-from harness.resegment import Talk, get_resegmenter, resegment
-from harness.resegment.base import Pieces, Resegmenter
-from harness.resegment.words import cut, dense, join, prepare
+from harness.core.errors import NewerFormatError, UserError
+from harness.core.files import write_json
+from harness.resegmentation import Talk, get_resegmenter, resegment
+from harness.resegmentation.base import Pieces, Resegmenter
+from harness.resegmentation.text_mapping import cut, dense, join, prepare
 
 MWERALIGN = get_resegmenter("mweralign")
 WORDS = st.one_of(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from harness.errors import UserError
-from harness.score.base import Score, Texts, get_scorer
-from harness.score.bleu import score_bleu
-from harness.score.chrf import score_chrf
-from harness.score.settings import Scoring
+from harness.core.errors import UserError
+from harness.scoring.metric import Score, Texts, get_scorer
+from harness.scoring.bleu import score_bleu
+from harness.scoring.chrf import score_chrf
+from harness.config.scoring import Scoring
 
 GERMAN = (
     ("Heute zeige ich Ihnen, wie ein kleines Modell spricht.", "Heute zeige ich euch, wie ein kleines Modell spricht."),
@@ -93,7 +93,7 @@ def test_sources_must_align() -> None:
 def test_scoring_does_not_import_torch() -> None:
     """Forbids that scoring, a function of texts, needs the model's library."""
     code = (
-        "import sys; from harness.score.bleu import score_bleu; import harness.score.store; "
+        "import sys; from harness.scoring.bleu import score_bleu; import harness.scoring.store; "
         "score_bleu(['a b c d'], ['a b c d'], 'de', ''); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.errors import UserError
-from harness.hypothesis import HypothesisSet
-from harness.score.aligned import aligned, lines_of, made_by
-from harness.score.settings import Comet, Scoring
-from harness.score.store import score
-from harness.segment.base import Segment
-from harness.workdir import WorkDir
+from harness.core.errors import UserError
+from harness.inference.hypothesis import HypothesisSet
+from harness.scoring.alignment import aligned, lines_of, made_by
+from harness.config.scoring import Comet, Scoring
+from harness.scoring.store import score
+from harness.testsets.segments import Segment
+from harness.core.workdir import WorkDir
 from tests.helpers.translations import make_hypotheses, make_test_set
 
 REFERENCES = ("Das ist ein kleiner Satz.", "Und das ist noch einer.", "Vielen Dank.")

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.errors import UserError
-from harness.files import sha256_of, write_json
-from harness.score import comet_process
-from harness.score.base import NotMeasuredError, Texts, get_scorer
-from harness.score.comet import model_name
-from harness.score.settings import Comet, Scoring
-from harness.score.store import score, score_one
-from harness.workdir import WorkDir
+from harness.core.errors import UserError
+from harness.core.files import sha256_of, write_json
+from harness.scoring import comet_process
+from harness.scoring.metric import NotMeasuredError, Texts, get_scorer
+from harness.scoring.comet import model_name
+from harness.config.scoring import Comet, Scoring
+from harness.scoring.store import score, score_one
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_comet import write_tiny_comet
 from tests.helpers.translations import make_hypotheses, make_test_set
 

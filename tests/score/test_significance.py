@@ -12,16 +12,16 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
-from harness.errors import UserError
-from harness.score.base import Texts
-from harness.score.significance import (
+from harness.core.errors import UserError
+from harness.scoring.metric import Texts
+from harness.scoring.significance import (
     Resampling,
     approximate_randomisation,
     clusters,
     interval,
     paired_bootstrap,
 )
-from harness.score.statistics import Statistics, corpus_statistics, mean_statistics
+from harness.scoring.statistics import Statistics, corpus_statistics, mean_statistics
 
 WORDS = ("der", "die", "das", "ein", "Modell", "hört", "spricht", "misst", "Größe", "klein", "groß", "und", "heute")
 CHOICE = random.Random(5)

@@ -5,13 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.errors import NewerFormatError, UserError
-from harness.files import read_json, write_json
-from harness.hypothesis import HypothesisSet
-from harness.score.base import Scored
-from harness.score.settings import Scoring
-from harness.score.store import score
-from harness.workdir import WorkDir
+from harness.core.errors import NewerFormatError, UserError
+from harness.core.files import read_json, write_json
+from harness.inference.hypothesis import HypothesisSet
+from harness.scoring.metric import Scored
+from harness.config.scoring import Scoring
+from harness.scoring.store import score
+from harness.core.workdir import WorkDir
 from tests.helpers.translations import make_hypotheses, make_test_set
 
 REFERENCES = ("Das ist ein kleiner Satz.", "Und das ist noch einer.")

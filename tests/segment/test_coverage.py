@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.segment.base import Segment, Segmentation
-from harness.segment.coverage import Coverage, Lengths, coverage
+from harness.testsets.segments import Segment, Segmentation
+from harness.segmentation.coverage import Coverage, Lengths, coverage
 
 
 def report(segments: list[tuple[float, float]], sentences: list[tuple[float, float]]) -> Coverage:

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.audio import RATE, Recording
-from harness.segment.cut import cut
-from harness.segment.fixed import fixed
-from harness.segment.frames import Frames
-from harness.segment.settings import Algorithm, Segmenting
+from harness.audio.recording import RATE, Recording
+from harness.segmentation.cut import cut
+from harness.segmentation.fixed import fixed
+from harness.segmentation.frames import Frames
+from harness.config.segmentation import Algorithm, Segmenting
 
 SETTINGS = Segmenting(window=2.0, max_seconds=1.0, min_seconds=0.2)
 

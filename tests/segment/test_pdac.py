@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.segment.frames import Frames, Limits, Span
-from harness.segment.pdac import pdac, pdac_not_strict, pdac_whole
+from harness.segmentation.frames import Frames, Limits, Span
+from harness.segmentation.pdac import pdac, pdac_not_strict, pdac_whole
 
 LIMITS = Limits(max_seconds=1.0, min_seconds=0.2, threshold=0.5)
 """At most 9 frames; halves of at least 3."""

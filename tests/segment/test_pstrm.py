@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.segment.frames import Frames, Limits, Span
-from harness.segment.pstrm import pstrm, pstrm_aligned, pstrm_cuts
+from harness.segmentation.frames import Frames, Limits, Span
+from harness.segmentation.pstrm import pstrm, pstrm_aligned, pstrm_cuts
 
 LIMITS = Limits(max_seconds=0.5, min_seconds=0.2, threshold=0.5)
 """Stretches of 5 frames, cut from their third frame on."""

@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from harness.errors import UserError
-from harness.segment.shas_checkpoint import load_shas, read_classifier
-from harness.segment.shas_windows import fill_gaps, windows
+from harness.core.errors import UserError
+from harness.segmentation.shas_checkpoint import load_shas, read_classifier
+from harness.segmentation.shas_windows import fill_gaps, windows
 from tests.helpers.tiny_shas import FEED_FORWARD, HIDDEN, KEPT, write_checkpoint, write_encoder
 
 RATE = 16_000

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.audio import open_recording
-from harness.segment.frames import Frames
-from harness.segment.silero import SileroListener, speech
+from harness.audio.recording import open_recording
+from harness.segmentation.frames import Frames
+from harness.segmentation.silero import SileroListener, speech
 
 RATE = 16_000
 

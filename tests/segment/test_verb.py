@@ -1,4 +1,4 @@
-"""harness.segment: methods by name, stored results, and what is heard again."""
+"""harness.segmentation: methods by name, stored results, and what is heard again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.audio import RATE, Recording, write_pcm
-from harness.errors import UserError
-from harness.importers import load_test_set
-from harness.segment import Segmenting, coverage_of, segment, segment_with_findings
-from harness.segment.settings import ShasSettings
-from harness.segment.shas import ShasListener
-from harness.segment.shas_model import ShasModel
-from harness.testset import TestSet
-from harness.workdir import WorkDir
+from harness.audio.recording import RATE, Recording, write_pcm
+from harness.core.errors import UserError
+from harness.testsets.load import load_test_set
+from harness.segmentation import Segmenting, coverage_of, segment, segment_with_findings
+from harness.config.segmentation import ShasSettings
+from harness.segmentation.shas import ShasListener
+from harness.segmentation.shas_model import ShasModel
+from harness.testsets.testset import TestSet
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_corpus import TALKS, rows, write_corpus, write_manifest
 from tests.helpers.tiny_shas import tiny_settings
 
@@ -201,7 +201,7 @@ def test_five_hours_are_never_held_whole(workdir: WorkDir, tmp_path: Path, monke
             return [np.full(count, 0.25, np.float32) for count in counts]
 
     heard.clear()
-    monkeypatch.setattr("harness.segment.shas.read_stretch", read)
+    monkeypatch.setattr("harness.segmentation.shas.read_stretch", read)
     monkeypatch.setattr(ShasListener, "_model", Model())
     frames = ShasListener(settings, "cpu", workdir).hear(
         Recording(tmp_path / "long.wav", RATE, 1, 5 * 3600 * RATE), lambda _: None

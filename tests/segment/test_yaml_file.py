@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UserError
-from harness.segment.base import Segment
-from harness.segment.yaml_file import LIMIT, read_yaml, to_yaml
+from harness.core.errors import UserError
+from harness.testsets.segments import Segment
+from harness.testsets.segments_yaml import LIMIT, read_yaml, to_yaml
 
 segments = st.builds(
     Segment,

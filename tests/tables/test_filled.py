@@ -1,12 +1,12 @@
-"""harness.tables: our numbers beside the published ones."""
+"""harness.reporting.paper_tables: our numbers beside the published ones."""
 
 import pytest
 
-from harness.published import Measure, load_published
-from harness.tables import FilledTable, Shelf, fill, render_markdown, render_terminal
-from harness.tables.filled import FilledRow
-from harness.task import load_task
-from harness.workdir import WorkDir
+from harness.reporting.paper_tables.published import Measure, load_published
+from harness.reporting.paper_tables import FilledTable, Shelf, fill, render_markdown, render_terminal
+from harness.reporting.paper_tables.filled import FilledRow
+from harness.config.task import load_task
+from harness.core.workdir import WorkDir
 
 LIBRARY = load_published()
 Numbers = dict[tuple[str, Measure, str], float]

@@ -1,4 +1,4 @@
-"""harness.tables.shelf: what artifacts and evaluations on disk say."""
+"""harness.reporting.paper_tables.results: what artifacts and evaluations on disk say."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from harness.artifact import Artifact
-from harness.assemble import build_system
+from harness.compression.artifact import Artifact
+from harness.calibration.system_artifacts import build_system
 from harness.cli.main import group
-from harness.errors import UserError
-from harness.evaluation import Evaluation, evaluation_path
-from harness.files import write_json
-from harness.leaderboard import Speed
-from harness.published import Measure
-from harness.registry import get_system
-from harness.score.base import Score
-from harness.tables import Shelf
-from harness.task import Task, load_task
-from harness.workdir import WorkDir, open_workdir
+from harness.core.errors import UserError
+from harness.evaluation.evaluate import Evaluation, evaluation_path
+from harness.core.files import write_json
+from harness.reporting.leaderboard import Speed
+from harness.reporting.paper_tables.published import Measure
+from harness.compression.registry import get_system
+from harness.scoring.metric import Score
+from harness.reporting.paper_tables import Shelf
+from harness.config.task import Task, load_task
+from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.tiny_task import write_tiny_task
 
 

@@ -1,4 +1,4 @@
-"""harness.transforms.fold: the function stays, and autoawq folds alike."""
+"""harness.compression.transforms.fold: the function stays, and autoawq folds alike."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.calibrate.prefix import decoder_of
-from harness.checkpoint import Checkpoint, open_checkpoint
-from harness.errors import UserError
-from harness.files import sha256_of
+from harness.calibration.prefix import decoder_of
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.core.errors import UserError
+from harness.core.files import sha256_of
 from harness.inference.load import load_dense
-from harness.plan import resolve
-from harness.recipe import Recipe
-from harness.safetensors_io import write_tensors
-from harness.transforms.base import Source, transformed
-from harness.transforms.fold import FOLDS, FoldScales, scale_name
+from harness.compression.plan import resolve
+from harness.compression.recipe import Recipe
+from harness.core.safetensors_io import write_tensors
+from harness.compression.transforms.base import Source, transformed
+from harness.compression.transforms.fold import FOLDS, FoldScales, scale_name
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 
 LAYERS = 2
@@ -59,7 +59,7 @@ def logits(checkpoint: Checkpoint, source: Source) -> torch.Tensor:
 
 
 def _paths(checkpoint: Checkpoint, paths: list[str]) -> list[str]:
-    from harness.architecture import canonical_name
+    from harness.models.qwen2_audio import canonical_name
 
     by_name = {canonical_name(path): path for path in paths}
     return [by_name[spec.name] for spec in checkpoint.specs]
@@ -76,9 +76,9 @@ def test_folding_alone_leaves_the_logits(checkpoint: Checkpoint, folder: Path, f
 @pytest.mark.skipif(find_spec("awq") is None, reason="autoawq is an extra")
 def test_autoawq_folds_alike(checkpoint: Checkpoint, folder: Path, fold: FoldScales) -> None:
     """Forbids another fold than autoawq's apply_scale makes of the same scales."""
-    import_module("harness.calibrate.awq_quantizer")  # lets autoawq be imported
+    import_module("harness.calibration.awq_quantizer")  # lets autoawq be imported
     apply_scale = import_module("awq.quantize.scale").apply_scale
-    from harness.safetensors_io import open_tensor_file
+    from harness.core.safetensors_io import open_tensor_file
 
     file = open_tensor_file(folder / "key.safetensors")
     ours = transformed(checkpoint, [fold], folder)

@@ -1,22 +1,22 @@
-"""harness.transforms.prune: by hand, and on a model that must not notice."""
+"""harness.compression.transforms.prune: by hand, and on a model that must not notice."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from harness.build import build
-from harness.checkpoint import open_checkpoint
-from harness.codecs import Decimal
-from harness.errors import UserError
-from harness.files import read_json
+from harness.compression.build import build
+from harness.models.checkpoint import open_checkpoint
+from harness.compression.codecs import Decimal
+from harness.core.errors import UserError
+from harness.core.files import read_json
 from harness.inference.engine import lazily
-from harness.plan import plan_from_json, resolve
-from harness.recipe import Recipe, rule
-from harness.safetensors_io import write_tensors
-from harness.selectors import MLP
-from harness.transforms.prune import PruneNeurons, importance, important_neurons
-from harness.workdir import WorkDir
+from harness.compression.plan import plan_from_json, resolve
+from harness.compression.recipe import Recipe, rule
+from harness.core.safetensors_io import write_tensors
+from harness.compression.selectors import MLP
+from harness.compression.transforms.prune import PruneNeurons, importance, important_neurons
+from harness.core.workdir import WorkDir
 from tests.helpers.tiny_model import write_tiny_model
 
 HIDDEN, NEURONS = 64, 128

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 REMOVED = "REMOVE"
 """What some translations of CoVoST 2 consist of: their translators asked for the row to be removed."""

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.finetune.corpora.base import Example, Listing, read_lines
 
 DATASET = "covost2"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.finetune.corpora.base import Example, Listing, read_lines
 
 DATASET = "europarl-st"

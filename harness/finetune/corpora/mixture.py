@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from harness import manifests
-from harness.errors import UserError
+from harness.core import manifests
+from harness.core.errors import UserError
 
 FORMAT = 1
 _Count = Annotated[int, msgspec.Meta(ge=1)]

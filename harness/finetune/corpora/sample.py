@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness.audio import open_recording
-from harness.errors import UserError
+from harness.audio.recording import open_recording
+from harness.core.errors import UserError
 from harness.finetune.corpora.base import Example
-from harness.progress import progress
+from harness.core.progress import progress
 
 _SLACK = 0.01
 """Seconds by which a row may end after its recording, as in a training manifest."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.errors import UserError
-from harness.files import write_bytes
+from harness.core.errors import UserError
+from harness.core.files import write_bytes
 from harness.finetune.corpora.base import Listing
 from harness.finetune.corpora.covost import read_covost
 from harness.finetune.corpora.europarl_st import read_europarl_st

@@ -1,0 +1,1 @@
+"""Audio files: reading, inspecting, decoding in a process of their own."""

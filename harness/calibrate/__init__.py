@@ -1,6 +1,0 @@
-"""Calibration: what needs data or a running model is measured once and stored by its content key."""
-
-from harness.calibrate.awq import Awq, Prompts
-from harness.calibrate.sensitivity import Granularity, Sensitivity, least_sensitive
-
-__all__ = ["Awq", "Granularity", "Prompts", "Sensitivity", "least_sensitive"]

@@ -1,0 +1,6 @@
+"""Calibration: what needs data or a running model is measured once and stored by its content key."""
+
+from harness.calibration.awq import Awq, Prompts
+from harness.calibration.sensitivity import Granularity, Sensitivity, least_sensitive
+
+__all__ = ["Awq", "Granularity", "Prompts", "Sensitivity", "least_sensitive"]

@@ -1,0 +1,115 @@
+"""The search for activation-aware scales, layer by layer; importing this module imports autoawq."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.models.qwen2_audio import canonical_name
+from harness.calibration.awq_quantizer import Batch, Codecs, ScaleSearch
+from harness.calibration.development import Sentence
+from harness.calibration.prefix import Prefix, decoder_of
+from harness.calibration.sensitivity import by_length
+from harness.compression.codecs.base import Codec
+from harness.core.errors import UserError
+from harness.inference.engine import Engine
+from harness.inference.prompting import right_padded
+from harness.compression.transforms.fold import FOLDS, Fold
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Found:
+    """The scales of one fold.
+
+    Attributes:
+        layer: index of the decoder layer.
+        name: of the fold.
+        scales: float32, shape (channels,).
+        plain: mean squared output error without scales.
+        scaled: the same with them.
+    """
+
+    layer: int
+    name: str
+    scales: "Tensor"
+    plain: float
+    scaled: float
+
+
+_SENTENCES = 8
+"""Sentences that attention reads at a time: little filling up, and values that stay in the processor's cache."""
+
+
+def search(
+    engine: Engine, sentences: Sequence[Sentence], codecs: Mapping[str, Codec], batch_size: int = _SENTENCES
+) -> Iterator[Found]:
+    """Yield the scales of every fold, layer by layer; the inputs are those of the uncompressed model, as in autoawq.
+
+    Raises:
+        UserError: no scale gives a finite error.
+    """
+    import torch
+
+    names = {id(module): canonical_name(f"{path}.weight") for path, module in engine.model.named_modules()}
+    batches = _capture(engine, sentences, batch_size)
+    for index, layer in enumerate(decoder_of(engine.model).layers):
+        with torch.no_grad():
+            inputs, batches = _through(layer, batches)
+        quantizer = ScaleSearch(layer, inputs.batches, Codecs(codecs, names))
+        for fold in FOLDS:
+            yield _search_fold(quantizer, index, fold, inputs.features[fold.readers[0]])
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a layer's modules read: the batches in front of it, and real tokens by module, shape (tokens, channels)."""
+
+    batches: tuple[Batch, ...]
+    features: Mapping[str, "Tensor"]
+
+
+def _capture(engine: Engine, sentences: Sequence[Sentence], batch_size: int) -> tuple[Batch, ...]:
+    """Send the sentences through the audio tower, up to the first decoder layer."""
+    examples = [sentence.example for sentence in sentences]
+    groups = [[examples[i] for i in batch] for batch in by_length(examples, batch_size)]
+    prefix = Prefix(engine, groups, lambda _count: None)
+    batches = []
+    for (state, arguments), group in zip(prefix.captured(), groups, strict=True):
+        real = right_padded(engine, group).attention_mask.bool()
+        batches.append(Batch(state, real, arguments))
+    return tuple(batches)
+
+
+def _through(layer: Any, batches: Sequence[Batch]) -> tuple[_Inputs, tuple[Batch, ...]]:
+    """Run a layer, and keep what the readers of its folds read."""
+    import torch
+
+    readers = [fold.readers[0] for fold in FOLDS]
+    heard: dict[str, list[Tensor]] = {name: [] for name in readers}
+    after = []
+    for batch in batches:
+        watches = [
+            layer.get_submodule(name).register_forward_pre_hook(
+                lambda _module, inputs, name=name, real=batch.real: heard[name].append(inputs[0][real])
+            )
+            for name in readers
+        ]
+        output = layer(batch.state, **batch.arguments)
+        for watch in watches:
+            watch.remove()
+        state = output[0] if isinstance(output, tuple) else output
+        after.append(Batch(state, batch.real, batch.arguments))
+    return _Inputs(tuple(batches), {name: torch.cat(parts) for name, parts in heard.items()}), tuple(after)
+
+
+def _search_fold(quantizer: Any, index: int, fold: Fold, features: "Tensor") -> Found:
+    layer = quantizer.layer
+    previous = layer.get_submodule(fold.name)
+    readers = [layer.get_submodule(name) for name in fold.readers]
+    inspected = layer.get_submodule(fold.inspected)
+    _, _, scales = quantizer._search_best_scale(layer, previous, readers, features, inspected)  # noqa: SLF001 - it has no public name
+    if not quantizer.errors or not bool(scales.isfinite().all()):
+        raise UserError(f"AWQ found no finite scale for layer {index}, {fold.name}: check the checkpoint.")
+    return Found(index, fold.name, scales.float(), quantizer.plain_error(readers), min(quantizer.errors))

@@ -1,0 +1,67 @@
+"""From the name of a system to its plan and its artifact."""
+
+from pathlib import Path
+
+from harness.compression.artifact import Artifact, open_artifact
+from harness.compression.build import artifact_path, build
+from harness.calibration.context import Archive, Laboratory
+from harness.models.checkpoint import open_checkpoint
+from harness.compression.measurement_request import UnmeasuredError
+from harness.core.errors import UserError
+from harness.compression.registry import System, get_system
+from harness.config.task import Task
+from harness.core.workdir import WorkDir
+
+
+def laboratory_of(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Laboratory:
+    """Return where a system's measurements are made: at the checkpoint that the task gives to its role.
+
+    Raises:
+        UserError: the checkpoint is missing or broken.
+    """
+    checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
+    return Laboratory(task, system.role, checkpoint, workdir, device)
+
+
+def archive_of(task: Task, system: System, workdir: WorkDir) -> Archive:
+    """Return where a system's measurements are read from; none is made."""
+    checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
+    return Archive(task, system.role, checkpoint, workdir)
+
+
+def build_system(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Artifact:
+    """Build a system for a task, measuring first what its choices need, or return the artifact that is there.
+
+    Args:
+        task: the profile.
+        system: what to build.
+        workdir: where results go.
+        device: torch's name of the device that measurements run on; coding runs on the CPU.
+
+    Raises:
+        UserError: the checkpoint, development data or an optional library are missing, or the recipe does not suit.
+    """
+    laboratory = laboratory_of(task, system, workdir, device)
+    laboratory.require(system)
+    return build(laboratory.checkpoint, laboratory.plan(system), system.role, workdir)
+
+
+def find_artifact(task: Task, name: str, workdir: WorkDir) -> Artifact:
+    """Open an artifact by the system's name, or by the path of its directory.
+
+    Raises:
+        UserError: no such system, not built yet, or damaged.
+    """
+    if Path(name).is_dir():
+        return open_artifact(Path(name), workdir.cache)
+    system = get_system(name)
+    archive = archive_of(task, system, workdir)
+    missing = UserError(f"{name} is not built yet in {workdir.root}: `harness build {name}` builds it.")
+    try:
+        plan = archive.plan(system)
+    except UnmeasuredError as error:
+        raise missing from error
+    path = artifact_path(archive.checkpoint, plan, system.role, workdir)
+    if not path.is_dir():
+        raise missing
+    return open_artifact(path, workdir.cache)

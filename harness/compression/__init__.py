@@ -1,0 +1,1 @@
+"""From a recipe to an artifact: codecs, transforms, selectors, plans, building and sizes."""

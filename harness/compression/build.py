@@ -1,0 +1,223 @@
+"""Build: checkpoint + plan -> artifact. A pure function: the same inputs give the same bytes.
+
+Tensors stream through one at a time, and one file of the artifact (a layer, the embedding, the head, the rest) is the
+unit of resume: each is published whole in the `.partial` directory, which gets its final name when all are there.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from harness.compression.artifact import MANIFEST, Artifact, Manifest, files_of, open_artifact, weights_file
+from harness.models.checkpoint import Checkpoint
+from harness.compression.codecs.base import Codec, Parts
+from harness.core.errors import UserError
+from harness.core.files import key_of, publish_directory, published, read_json, write_json
+from harness.compression.plan import Assignment, Plan
+from harness.core.progress import progress
+from harness.core.safetensors_io import write_tensors
+from harness.core.checksums import directory_sums
+from harness.compression.transforms.base import Source, Transform, specs_after, transformed
+from harness.core.workdir import WorkDir
+
+KEY_DIGITS = 16
+CONFIG = "config.json"
+_PREFIX = 4096
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One build: its input, what the manifest will say of it, and where it works."""
+
+    checkpoint: Checkpoint
+    manifest: Manifest
+    partial: Path
+    workdir: WorkDir
+
+    @cached_property
+    def weights(self) -> Source:
+        """The weights that are coded."""
+        return transformed(self.checkpoint, self.manifest.plan.transforms, self.workdir.measurements)
+
+    @property
+    def groups(self) -> dict[str, list[Assignment]]:
+        """Tensors that are stored, by the file that holds them."""
+        groups: defaultdict[str, list[Assignment]] = defaultdict(list)
+        for row in self.manifest.plan.assignments:
+            if row.tensor.name not in self.manifest.aliases:
+                groups[weights_file(row.tensor)].append(row)
+        return groups
+
+
+def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Artifact:
+    """Build an artifact, resume one that was interrupted, or return the one that exists.
+
+    Peak memory beside the libraries: the largest tensor in its stored form (memory-mapped), its parts, and the
+    codec's working memory. For Qwen2-Audio-7B that is under 3 GiB.
+
+    Args:
+        checkpoint: the base weights.
+        plan: made for exactly these tensors.
+        role: which part the checkpoint plays in the task.
+        workdir: the artifact becomes `artifacts/<system>-<key>` in it.
+
+    Raises:
+        UserError: a weight is not finite, a tensor does not suit its codec, another process builds the same artifact,
+            or the disk is full (then the same call resumes later).
+    """
+    manifest = _unfinished_manifest(checkpoint, plan, role, workdir)
+    final = _path(manifest, workdir)
+    if final.is_dir():
+        return open_artifact(final, workdir.cache)
+    partial = final.with_name(f"{final.name}.partial")
+    with _locked(partial):
+        if final.is_dir():  # another process finished it meanwhile
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            aliased = msgspec.structs.replace(manifest, aliases=_aliases(checkpoint, plan))
+            _fill(_Job(checkpoint, aliased, partial, workdir))
+            _check_unchanged(checkpoint, manifest, partial, workdir)
+            publish_directory(partial, final)
+    return open_artifact(final, workdir.cache)
+
+
+def artifact_path(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Path:
+    """Return where `build` puts, or has put, the artifact of these inputs."""
+    return _path(_unfinished_manifest(checkpoint, plan, role, workdir), workdir)
+
+
+def _path(manifest: Manifest, workdir: WorkDir) -> Path:
+    return workdir.artifacts / f"{manifest.system}-{key_of(manifest.to_json())[:KEY_DIGITS]}"
+
+
+def _unfinished_manifest(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Manifest:
+    """Return the manifest as far as it is known before the build; its sum is the artifact's key."""
+    if tuple(row.tensor for row in plan.assignments) != specs_after(checkpoint.specs, plan.transforms):
+        raise UserError(
+            f"The plan of {plan.system!r} was made for another checkpoint than {checkpoint.path}: make it anew."
+        )
+    makers: set[Codec | Transform] = {*(row.codec for row in plan.assignments), *plan.transforms}
+    libraries = sorted({library for maker in makers for library in maker.libraries})
+    return Manifest(
+        role=role,
+        plan=plan,
+        base=checkpoint.fingerprint(workdir.cache),
+        datasets=checkpoint.datasets,
+        calibration_datasets=plan.datasets,
+        parameters=sum(row.tensor.numel for row in plan.assignments),
+        libraries={library: metadata.version(library) for library in libraries},
+        aliases={},
+        files={},
+    )
+
+
+@contextmanager
+def _locked(partial: Path) -> Iterator[None]:
+    """Create the `.partial` directory where needed and hold it alone; the lock ends with the process, however it ends.
+
+    The lock is on the directory itself, so that nothing is left behind when it gets its final name.
+    """
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise UserError(f"Cannot write {partial}: {error.strerror}: name another work directory.") from error
+    try:
+        _lock(handle, partial)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, partial: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(f"Another process is building {partial.stem}: wait for it, then run this again.") from error
+
+
+def _aliases(checkpoint: Checkpoint, plan: Plan) -> dict[str, str]:
+    """Return which tensors equal an earlier one in shape, type, data and codec, so that they need not be stored.
+
+    Only tensors that agree in their first bytes are read whole; what a transform changes is not compared.
+    """
+    alike: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+    for row in plan.assignments:
+        if any(transform.changes(row.tensor) for transform in plan.transforms):
+            continue
+        start = hashlib.sha256(checkpoint.data(row.tensor.name)[:_PREFIX]).digest()
+        alike[row.tensor.shape, row.tensor.dtype, row.codec, start].append(row.tensor.name)
+    aliases = {}
+    for names in alike.values():
+        first: dict[bytes, str] = {}
+        for name in names if len(names) > 1 else ():
+            target = first.setdefault(hashlib.sha256(checkpoint.data(name)).digest(), name)
+            if target != name:
+                aliases[name] = target
+    return dict(sorted(aliases.items()))
+
+
+def _fill(job: _Job) -> None:
+    """Write what the partial directory lacks, the manifest last."""
+    groups = job.groups
+    names = [*groups, *(path.name for path in job.checkpoint.companions)]
+    _remove_strays(job.partial, keep=names)
+    weights = sum(row.tensor.numel for rows in groups.values() for row in rows)
+    with progress(f"build {job.manifest.system} (weights)", weights) as advance:
+        for name, rows in groups.items():
+            if not (job.partial / name).exists():
+                _write_group(job, rows, job.partial / name)
+            advance(sum(row.tensor.numel for row in rows))
+    for source in job.checkpoint.companions:
+        _write_companion(job, source)
+    sums = directory_sums(job.partial, sorted(names), job.workdir.cache)
+    write_json(job.partial / MANIFEST, msgspec.structs.replace(job.manifest, files=sums).to_json())
+
+
+def _write_companion(job: _Job, source: Path) -> None:
+    """Copy a file that ships beside the weights; a transform may have changed what config.json says of them."""
+    transforms = job.manifest.plan.transforms if source.name == CONFIG else ()
+    original = changed = read_json(source) if transforms else {}
+    for transform in transforms:
+        changed = transform.config(changed)
+    if changed != original:
+        write_json(job.partial / source.name, changed)
+        return
+    with published(job.partial / source.name) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _check_unchanged(checkpoint: Checkpoint, manifest: Manifest, partial: Path, workdir: WorkDir) -> None:
+    """Refuse what was read from two states of a checkpoint; the sums of unchanged files are remembered."""
+    if checkpoint.fingerprint(workdir.cache) != manifest.base:
+        shutil.rmtree(partial)
+        raise UserError(f"{checkpoint.path} changed during the build: run this again when it no longer changes.")
+
+
+def _remove_strays(partial: Path, keep: Sequence[str]) -> None:
+    """Remove what a killed build left half-written."""
+    for name in set(files_of(partial)) - set(keep):
+        (partial / name).unlink()
+
+
+def _write_group(job: _Job, rows: Sequence[Assignment], target: Path) -> None:
+    encoded = {row.tensor.name + suffix: part for row in rows for suffix, part in _encode(job, row).items()}
+    with published(target) as temporary:
+        write_tensors(temporary, encoded)
+
+
+def _encode(job: _Job, row: Assignment) -> Parts:
+    try:
+        return row.codec.encode(job.weights.tensor(row.tensor.name))
+    except UserError as error:
+        raise UserError(f"Tensor {row.tensor.name}: {error}") from error

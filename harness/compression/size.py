@@ -1,0 +1,128 @@
+"""Size: what an artifact weighs, to the byte, and whether a limit admits it."""
+
+import os
+from collections import Counter
+from enum import StrEnum
+
+import msgspec
+
+from harness.compression.artifact import MANIFEST, Artifact, files_of
+from harness.core.errors import UserError
+from harness.config.task import Counted, Limit
+from harness.models.tensor_spec import Component
+
+_METADATA = {MANIFEST, "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"}
+
+
+class Extra(StrEnum):
+    """What an artifact holds beside tensors."""
+
+    METADATA = "metadata"
+    TOKENIZER = "tokenizer"
+
+
+class Share(msgspec.Struct, frozen=True):
+    """The bytes of one component: of its tensors, or of the files beside them.
+
+    Attributes:
+        component: `embedding`, ..., or `metadata` (manifest, headers of the weight files, configuration) or
+            `tokenizer` (its files and the chat template).
+        bytes: exact.
+    """
+
+    component: str
+    bytes: int
+
+
+class SizeReport(msgspec.Struct, frozen=True):
+    """What an artifact weighs.
+
+    Attributes:
+        system: the registered system that built it.
+        artifact: the artifact's id.
+        parameters: weights of the model, whatever they are stored as.
+        total: byte sum of all files in the directory.
+        weights: bytes of the tensors alone, without headers, manifest, configuration and tokenizer.
+        shares: by component, in the model's order; they add up to the total.
+    """
+
+    system: str
+    artifact: str
+    parameters: int
+    total: int
+    weights: int
+    shares: tuple[Share, ...]
+
+    def counted(self, limit: Limit) -> int:
+        """Return the bytes that count against a limit."""
+        return self.weights if limit.counts is Counted.WEIGHTS else self.total
+
+
+def measure(artifact: Artifact) -> SizeReport:
+    """Weigh an artifact: every file in its directory, as it is on disk now.
+
+    Raises:
+        UserError: the directory changed since it was opened.
+    """
+    total = sum(os.stat(artifact.path / name).st_size for name in files_of(artifact.path))  # noqa: PTH116
+    tensors = _tensor_bytes(artifact)
+    files = _file_bytes(artifact)
+    shares = tuple(Share(str(kind), tensors[kind]) for kind in Component) + tuple(
+        Share(str(kind), files[kind]) for kind in Extra
+    )
+    if sum(share.bytes for share in shares) != total:
+        raise UserError(f"{artifact.path} changed while it was weighed: run this again.")
+    return SizeReport(
+        system=artifact.manifest.system,
+        artifact=artifact.id,
+        parameters=artifact.manifest.parameters,
+        total=total,
+        weights=tensors.total(),
+        shares=shares,
+    )
+
+
+def verdict(report: SizeReport, limit: Limit) -> bool:
+    """Whether the limit admits the artifact."""
+    return limit.admits(report.counted(limit))
+
+
+def render(report: SizeReport, limit: Limit) -> str:
+    """Return the report as text: shares, total and weights in bytes, GB (1e9) and GiB (2**30), and the verdict."""
+    lines = [f"{report.system}, {report.parameters:,} parameters, artifact {report.artifact}"]
+    lines += [
+        _row(share.component, share.bytes, f"{100 * share.bytes / report.total:5.1f} %") for share in report.shares
+    ]
+    lines += [
+        _row("total", report.total, _units(report.total)),
+        _row("weights only", report.weights, _units(report.weights)),
+    ]
+    spare = limit.bytes - report.counted(limit)
+    sense = "below" if limit.strict else "at most"
+    margin = f"{spare:,} bytes to spare" if verdict(report, limit) else f"{-spare:,} bytes over"
+    word = "PASS" if verdict(report, limit) else "FAIL"
+    lines.append(_row("limit", limit.bytes, f"{_units(limit.bytes)}, {sense}, counting {limit.counts}"))
+    return "\n".join([*lines, f"{word}: {margin}"])
+
+
+def _tensor_bytes(artifact: Artifact) -> Counter[Component]:
+    shares: Counter[Component] = Counter()
+    for file in artifact.weight_files.values():
+        for key, entry in file.entries.items():
+            shares[artifact.spec(artifact.tensor_of(key)).component] += entry.nbytes
+    return shares
+
+
+def _file_bytes(artifact: Artifact) -> Counter[Extra]:
+    shares = Counter({Extra.METADATA: sum(file.header_bytes for file in artifact.weight_files.values())})
+    for name in {*artifact.manifest.files, MANIFEST} - set(artifact.weight_files):
+        shares[Extra.METADATA if name in _METADATA else Extra.TOKENIZER] += (artifact.path / name).stat().st_size
+    return shares
+
+
+def _units(count: int) -> str:
+    return f"{count / 1e9:.3f} GB, {count / 2**30:.3f} GiB"
+
+
+def _row(label: str, count: int, note: str) -> str:
+    return f"  {label:<13}{count:>15,} bytes  {note}"

@@ -1,0 +1,197 @@
+"""Vocabulary analysis (Diet-KIT section 4.2): the scripts of a tokenizer's tokens, and what pruning them would save.
+
+A token belongs to the script of its letters; punctuation, digits, spaces and symbols belong to none. Byte-level tokens
+that are only a part of a character in UTF-8 can be needed for any script, and are never prunable: a share of
+prunable tokens that is counted here is one that can be relied on.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from harness.compression.codecs.base import Certainty
+from harness.core.errors import UserError
+from harness.core.files import read_json
+from harness.compression.plan import Plan
+from harness.core.unicode_scripts import OF_SOME_LANGUAGES, Script, script_of_language, script_of_text
+from harness.models.tensor_spec import Component
+
+_BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+"""How tokenizers that are not byte-level write a single byte."""
+
+
+class Count(msgspec.Struct, frozen=True):
+    """The tokens of one script.
+
+    Attributes:
+        script: which.
+        tokens: how many.
+        share: of all tokens but the special ones, in percent; None for the special ones.
+        needed: whether one of the languages, or any text at all, needs them.
+    """
+
+    script: Script
+    tokens: int
+    share: float | None
+    needed: bool
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """A tokenizer's tokens by script.
+
+    Attributes:
+        tokens: all but the special ones.
+        languages: those that the analysis is for.
+        counts: by script, most tokens first.
+    """
+
+    tokens: int
+    languages: tuple[str, ...]
+    counts: tuple[Count, ...]
+
+    @property
+    def prunable(self) -> int:
+        """Tokens that none of the languages needs."""
+        return sum(count.tokens for count in self.counts if not count.needed)
+
+
+class Saving(msgspec.Struct, frozen=True):
+    """What pruning would save of one system's plan.
+
+    Attributes:
+        system: its name.
+        tokens: rows that embedding and head would lose.
+        bytes: what embedding and head would weigh less; tokenizer files are not counted.
+        certainty: how the codecs know it.
+    """
+
+    system: str
+    tokens: int
+    bytes: int
+    certainty: Certainty
+
+
+def analyse(tokenizer: Path, languages: Iterable[str]) -> Vocabulary:
+    """Count a tokenizer's tokens by script.
+
+    Args:
+        tokenizer: directory with a `tokenizer.json`.
+        languages: ISO 639-1 codes of the languages that must stay.
+
+    Raises:
+        UserError: no tokenizer there, or one that lists no vocabulary; or a language whose script is not known.
+    """
+    wanted = tuple(dict.fromkeys(languages))
+    needed = {script_of_language(code) for code in wanted}
+    counter = Counter(_scripts(tokenizer / "tokenizer.json"))
+    total = counter.total() - counter[Script.SPECIAL]
+    counts = [
+        Count(
+            script=script,
+            tokens=tokens,
+            share=None if script is Script.SPECIAL else 100 * tokens / total,
+            needed=script in needed or script not in OF_SOME_LANGUAGES,
+        )
+        for script, tokens in counter.most_common()
+    ]
+    return Vocabulary(total, wanted, tuple(counts))
+
+
+def saving(plan: Plan, tokens: int) -> Saving:
+    """Return what the tensors of a plan would weigh less with that many rows fewer in embedding and head.
+
+    Raises:
+        UserError: the model has no more rows than that.
+    """
+    saved, kinds = 0, set()
+    for row in plan.assignments:
+        if row.tensor.component not in {Component.EMBEDDING, Component.HEAD} or len(row.tensor.shape) != 2:
+            continue
+        rows, columns = row.tensor.shape
+        if tokens >= rows:
+            raise UserError(
+                f"{row.tensor.name} has only {rows} rows, not {tokens} to spare: name this model's tokenizer."
+            )
+        smaller = msgspec.structs.replace(row.tensor, shape=(rows - tokens, columns))
+        before, after = row.codec.size(row.tensor), row.codec.size(smaller)
+        saved += before.bytes - after.bytes
+        kinds.add(before.certainty)
+    # A difference of bounds is no bound.
+    return Saving(plan.system, tokens, saved, Certainty.EXACT if kinds <= {Certainty.EXACT} else Certainty.ESTIMATE)
+
+
+class _AddedToken(msgspec.Struct, frozen=True):
+    content: str
+    special: bool = False
+
+
+class _Model(msgspec.Struct, frozen=True):
+    vocab: dict[str, int]
+
+
+class _Decoder(msgspec.Struct, frozen=True):
+    type: str = ""
+    decoders: tuple[dict[str, object], ...] = ()
+
+    @property
+    def is_byte_level(self) -> bool:
+        """Whether tokens are written in the byte-level alphabet."""
+        return "ByteLevel" in {self.type, *(each.get("type") for each in self.decoders)}
+
+
+class _Tokenizer(msgspec.Struct, frozen=True):
+    """The parts of a `tokenizer.json` that are read here."""
+
+    model: _Model
+    added_tokens: tuple[_AddedToken, ...] = ()
+    decoder: _Decoder | None = None
+
+
+def _scripts(path: Path) -> Iterator[Script]:
+    """Yield the script of every token."""
+    tokenizer = _read(path)
+    special = {token.content for token in tokenizer.added_tokens if token.special}
+    plain = {token.content for token in tokenizer.added_tokens} - special
+    byte_level = tokenizer.decoder is not None and tokenizer.decoder.is_byte_level
+    yield from [Script.SPECIAL] * len(special)
+    yield from map(script_of_text, plain)
+    for token in tokenizer.model.vocab.keys() - special - plain:
+        yield _script_of_bytes(token) if byte_level else _script_of_plain(token)
+
+
+def _read(path: Path) -> _Tokenizer:
+    try:
+        read = msgspec.convert(read_json(path), _Tokenizer)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path} lists no vocabulary ({error}): name a directory with a BPE tokenizer.") from error
+    if not read.model.vocab:
+        raise UserError(f"{path} lists no tokens: name a directory with a BPE tokenizer.")
+    return read
+
+
+def _script_of_plain(token: str) -> Script:
+    return Script.BYTES if _BYTE_TOKEN.fullmatch(token) else script_of_text(token)
+
+
+def _script_of_bytes(token: str) -> Script:
+    """Return the script of a token in the byte-level alphabet; what is not whole in UTF-8 is a part of characters."""
+    alphabet = _alphabet()
+    try:
+        return script_of_text(bytes(alphabet[letter] for letter in token).decode())
+    except (KeyError, UnicodeDecodeError):
+        return Script.BYTES
+
+
+@cache
+def _alphabet() -> dict[str, int]:
+    """Return which byte each letter of the byte-level alphabet stands for.
+
+    Printable bytes of Latin-1 stand for themselves; the others, in order, are the characters from U+0100 on.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in set(printable)]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + index): byte for index, byte in enumerate(others)}

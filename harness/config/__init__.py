@@ -1,0 +1,1 @@
+"""Task profiles as typed tables; every section of a profile has its module here."""

@@ -1,0 +1,218 @@
+"""Unpacking archives that nobody vouches for: plain files below one folder, so many, so large, and nothing else."""
+
+import gzip
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from harness.core.errors import UserError
+from harness.core.archives.members import is_unsafe, member_faults, shown
+
+_BLOCK = 1 << 20
+_HEADER_LIMIT = 4 << 20
+"""Most bytes that reading a member's header may ask for; an honest one takes some hundred."""
+_DIRECTORY_LIMIT = 64 << 20
+"""Largest list of members of a ZIP, in bytes."""
+_RATIO_FREE = 256 << 20
+"""Up to so many unpacked bytes any ratio is taken: silence compresses well."""
+_NAME_LIMIT = 200
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, ValueError,
+    RecursionError, OverflowError, struct.error,
+)  # fmt: skip
+"""What the readers of the standard library raise on archives that are damaged or made to mislead them."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What an archive may hold at most.
+
+    Attributes:
+        members: files and folders.
+        bytes: unpacked, of all files together.
+        ratio: unpacked bytes by the archive's own, beyond the first 256 MiB.
+    """
+
+    members: int = 20_000
+    bytes: int = 64 << 30
+    ratio: int = 50
+
+
+@dataclass
+class _Meter:
+    """Counts what comes out of an archive, and stops it at the caps."""
+
+    archive: Path
+    folder: Path
+    caps: Caps
+    names: set[str] = field(default_factory=set)
+    members: int = 0
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self._allowed = max(_RATIO_FREE, self.archive.stat().st_size * self.caps.ratio)
+
+    def refuse(self, name: str, sentence: str) -> UserError:
+        return UserError(
+            f"{self.archive} was not unpacked: {shown(name)!r} {sentence}; get the archive again from its publisher."
+        )
+
+    def enter(self, name: str) -> str:
+        """Count a member, check its name and return it without a leading `./`."""
+        self.members += 1
+        plain = name.removeprefix("./").removesuffix("/")
+        if self.members > self.caps.members:
+            raise self.refuse(name, f"comes after {self.caps.members} other members, the most that are taken")
+        if plain in {"", "."}:
+            return ""
+        if is_unsafe(plain) or len(plain) > _NAME_LIMIT:
+            raise self.refuse(name, "is no plain path inside of the archive")
+        return plain
+
+    def write(self, name: str, stream: IO[bytes]) -> None:
+        """Write one file; its bytes are counted as they come, whatever the archive says."""
+        if name.casefold() in self.names:
+            raise self.refuse(name, "is in it twice")
+        self.names.add(name.casefold())
+        path = self.folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as out:
+                while block := stream.read(_BLOCK):
+                    self.count(name, len(block))
+                    out.write(block)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise self.refuse(name, "is a file and a folder at once") from error
+
+    def count(self, name: str, size: int) -> None:
+        """Count unpacked bytes."""
+        self.size += size
+        if self.size > self.caps.bytes:
+            raise self.refuse(name, f"takes the unpacked files over {self.caps.bytes:,} bytes")
+        if self.size > self._allowed:
+            raise self.refuse(name, f"unpacks to over {self.caps.ratio} times the archive's own size, like a bomb")
+
+
+def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, ...]:
+    """Unpack a `.tar.gz`, `.tar` or `.zip` (told apart by content) into an empty or new folder.
+
+    Links, devices, sparse and encrypted members, names that leave the folder or come twice, and anything over the caps
+    are refused; modes, owners and times are not taken over. After a refusal the folder holds what came before.
+
+    Args:
+        archive: the file.
+        folder: where to unpack; the caller publishes or removes it.
+        caps: limits; by default 20,000 members, 64 GiB and 50 times the archive's size.
+
+    Returns:
+        Names of the files, relative to the folder, in the archive's order.
+
+    Raises:
+        UserError: it is missing, damaged or refused, or the disk is full.
+    """
+    if not archive.is_file():
+        raise UserError(f"The archive {archive} is missing: download it, or correct the path.")
+    meter = _Meter(archive, folder, caps or Caps())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(_reader(archive)(archive, meter))
+    except _BROKEN as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{archive} is damaged or no archive ({reason}): download it again.") from error
+    except OSError as error:
+        raise UserError(f"Cannot unpack {archive} into {folder}: {error.strerror or error}.") from error
+
+
+def _reader(archive: Path) -> Callable[[Path, _Meter], Iterator[str]]:
+    with archive.open("rb") as stream:
+        magic = stream.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        return _unpack_gzip
+    return _unpack_zip if magic in {b"PK\x03\x04", b"PK\x05\x06"} else _unpack_plain
+
+
+class _Sober:
+    """A stream that refuses to be read by the gigabyte: tarfile believes what a header says about its own length."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _HEADER_LIMIT:
+            raise tarfile.ReadError(f"a header asks for {size:,} bytes")
+        self.last = self._stream.read(size)
+        return self.last
+
+    def seek(self, place: int) -> int:
+        if place < self._stream.tell():
+            raise tarfile.ReadError("a member lies before the one that it follows")
+        return self._stream.seek(place)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _unpack_gzip(archive: Path, meter: _Meter) -> Iterator[str]:
+    with gzip.open(archive, "rb") as stream:
+        yield from _unpack_tar(stream, meter)  # type: ignore[arg-type]
+
+
+def _unpack_plain(archive: Path, meter: _Meter) -> Iterator[str]:
+    with archive.open("rb") as stream:
+        yield from _unpack_tar(stream, meter)
+
+
+def _unpack_tar(stream: IO[bytes], meter: _Meter) -> Iterator[str]:
+    sober = _Sober(stream)
+    with tarfile.open(fileobj=sober, mode="r:") as archive:  # type: ignore[call-overload]
+        while (info := archive.next()) is not None:
+            archive.members.clear()
+            name = meter.enter(info.name)
+            if info.isdir() or not name:
+                continue
+            if not info.isfile() or info.issparse():
+                raise meter.refuse(info.name, "is a link, a device or a sparse file, where only plain files are taken")
+            data = archive.extractfile(info)
+            if data is None:
+                raise meter.refuse(info.name, "has no content")
+            meter.write(name, data)
+            yield name
+    # tarfile takes a damaged header for the end, and leaves the rest unread, the sum of a .gz with it.
+    if sober.last != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it ends before its end mark")
+    while block := stream.read(_BLOCK):
+        meter.count("the rest", len(block))
+
+
+def _unpack_zip(path: Path, meter: _Meter) -> Iterator[str]:
+    _weigh_directory(path)
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = meter.enter(info.filename)
+            fault = next(iter(member_faults(info)), None)
+            if fault is not None:
+                raise meter.refuse(info.filename, f"cannot be taken. {fault.sentence.rstrip('.')}")
+            if info.is_dir() or not name:
+                continue
+            with archive.open(info) as data:
+                meter.write(name, data)
+            yield name
+
+
+def _weigh_directory(path: Path) -> None:
+    """Refuse a list of members that would fill the memory before the first of them is looked at."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - (1 << 16) - 22))
+        tail = stream.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or len(tail) - place < 22:
+        raise zipfile.BadZipFile("the list of its members is missing")
+    if struct.unpack_from("<L", tail, place + 12)[0] > _DIRECTORY_LIMIT:
+        raise zipfile.BadZipFile("the list of its members is too long")

@@ -1,0 +1,1 @@
+"""One system on one test set: translations, scores, cross-entropy, speed."""

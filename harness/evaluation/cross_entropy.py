@@ -1,0 +1,159 @@
+"""Teacher-forced cross-entropy: how well a model foresees the references, given the audio and the prompt.
+
+It separates systems long before their greedy translations differ.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness.core.record_store import FORMAT, read_measurement, write_measurement
+from harness.core.errors import UserError
+from harness.core.files import key_of
+from harness.inference.engine import Engine, EngineLoader, must_hear
+from harness.inference.generate import plan_batches
+from harness.inference.prompting import Example, end_token, right_padded, target_tokens
+from harness.inference.examples import Reader, inspect_recordings, naming
+from harness.inference.request import GenerationRequest
+from harness.core.progress import progress
+from harness.core.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class CrossEntropy(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a model foresees the references of a test set.
+
+    Attributes:
+        key: content key of the request.
+        artifact: id of the artifact.
+        system: name of the system, for people.
+        test_set: name of the test set.
+        direction: e.g. `en-de`.
+        signature: requested settings in one line.
+        nats: per sentence, summed over its tokens, in the order of the segmentation.
+        tokens: per sentence, the end token included.
+        format_version: of the file.
+    """
+
+    key: str
+    artifact: str
+    system: str
+    test_set: str
+    direction: str
+    signature: str
+    nats: tuple[float, ...]
+    tokens: tuple[int, ...]
+    format_version: int = FORMAT
+
+    @property
+    def mean(self) -> float:
+        """Nats per target token: all nats over all tokens."""
+        return math.fsum(self.nats) / sum(self.tokens)
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of `mean` over sentences, which differ in length: that of a ratio estimator.
+
+        Source: Cochran, Sampling Techniques, 3rd edition, section 6.4, without the correction for finite populations.
+        """
+        count = len(self.nats)
+        residuals = [nats - self.mean * tokens for nats, tokens in zip(self.nats, self.tokens, strict=True)]
+        return math.sqrt(count / (count - 1) * math.fsum(r * r for r in residuals)) / sum(self.tokens)
+
+
+def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> CrossEntropy:
+    """Measure how well the references are foreseen; a stored measurement is returned at once.
+
+    Args:
+        request: a test set with its gold segmentation; `max_new_tokens` plays no part.
+        workdir: where the measurement is kept.
+        engine: loads the model; not called when the measurement is stored.
+
+    Raises:
+        UserError: no references in the target language, fewer than two segments, or segments that are not the
+            references'; audio that is missing, does not read, or is longer than the model hears.
+    """
+    key = key_of(["cross-entropy", FORMAT, request.conditions])
+    stored = read_measurement(workdir.measurements / f"{key}.json", CrossEntropy)
+    if stored is not None:
+        return stored
+    references = _references(request)
+    inspect_recordings(request)
+    rows = _measure(request, references, engine())
+    result = CrossEntropy(
+        key=key,
+        artifact=request.artifact.id,
+        system=request.system,
+        test_set=request.test_set.name,
+        direction=request.direction.pair,
+        signature=request.signature,
+        nats=tuple(nats for nats, _ in rows),
+        tokens=tuple(tokens for _, tokens in rows),
+    )
+    write_measurement(workdir.measurements / f"{key}.json", result)
+    return result
+
+
+def _references(request: GenerationRequest) -> tuple[str, ...]:
+    test_set, target = request.test_set, request.direction.target
+    if target not in test_set.references:
+        raise UserError(f"Test set {test_set.name!r} has no references in {target!r}: measure on another one.")
+    references = test_set.references[target]
+    if request.segmentation != test_set.gold or len(references) < 2:
+        raise UserError("Cross-entropy needs gold segments, two at least: use the segmentation `gold`.")
+    return references
+
+
+def _measure(request: GenerationRequest, references: Sequence[str], engine: Engine) -> list[tuple[float, int]]:
+    """Return nats and tokens of every sentence, in order."""
+    reader = Reader(request, engine)
+    end = end_token(engine, request.prompt)
+    rows: list[tuple[float, int]] = [(0.0, 0)] * len(references)
+    segments = request.segmentation.segments
+    label = f"cross-entropy {request.system} {request.test_set.name} {request.direction.pair}"
+    with progress(label, len(references)) as advance:
+        for batch in plan_batches(segments, request.decoding.batch_size):
+            examples = [_with_target(reader, index, references[index], end) for index in batch]
+            with naming(segments[index] for index in batch):
+                nats = sentence_nats(engine, examples)
+            for index, value, example in zip(batch, nats, examples, strict=True):
+                rows[index] = (value, len(example.target))
+            advance(len(batch))
+    return rows
+
+
+def _with_target(reader: Reader, index: int, reference: str, end: int) -> Example:
+    heard = reader.read(index)
+    return Example(heard.features, heard.prompt, target_tokens(reader.engine.processor, reference, end))
+
+
+def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
+    """Return the negative log likelihood of each example's target in nats, summed over its tokens.
+
+    Raises:
+        UserError: the model computes NaN.
+    """
+    import torch
+
+    batch = right_padded(engine, examples)
+    hearing = engine.heard.hearing(engine.model, batch.input_features, batch.feature_attention_mask)
+    with torch.inference_mode(), must_hear(engine.model), hearing:
+        logits = engine.model(**batch.arguments(), use_cache=False).logits
+        nats = [_nats(row, example) for row, example in zip(logits, examples, strict=True)]
+    if not all(math.isfinite(value) for value in nats):
+        raise UserError("The model computes NaN: load it in another dtype, or build the artifact again.")
+    return nats
+
+
+def _nats(logits: "Tensor", example: Example) -> float:
+    """Sum over one row: the position before a token foresees it; logits have shape (tokens, vocabulary)."""
+    import torch
+
+    begin = len(example.prompt) - 1
+    foreseen = logits[begin : begin + len(example.target)].float()
+    target = torch.tensor(example.target, device=logits.device)
+    return float(torch.nn.functional.cross_entropy(foreseen, target, reduction="sum"))

@@ -1,0 +1,1 @@
+"""Base models: tensor names and shapes, architecture, checkpoints."""

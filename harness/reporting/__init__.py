@@ -1,0 +1,1 @@
+"""What is shown of evaluations: leaderboard, ladder, paper tables, comparisons."""

@@ -1,0 +1,86 @@
+"""The ladder as Markdown and as a picture."""
+
+import io
+from collections.abc import Sequence
+
+from harness.reporting.ladder.measure import Contrast, Ladder, Step
+from harness.scoring.significance import Comparison
+
+_BASE, _SIGNIFICANT, _OTHER = "#0b6e4f", "#b3261e", "#8a8f98"
+_ROW_INCHES = 0.24
+
+
+def render_markdown(ladder: Ladder) -> str:
+    """Return two tables: every system against the 16-bit system of its role, and the contrasts of groups."""
+    metric = f"{ladder.metric} x 100" if ladder.metric == "COMET" else ladder.metric
+    lines = [
+        f"# Ladder: task `{ladder.task}`, {ladder.test_set}",
+        "",
+        f"{metric}: mean of {', '.join(ladder.directions)}, with 95 % bootstrap intervals over segments",
+        "(1000 resamples, the same for all systems and directions). Loss: against the 16-bit system of the same role,",
+        "paired; p: two-sided. Cross-entropy of the references in nats per token, mean of the directions.",
+        "",
+        f"| system | role | bytes | {metric} | loss | p | cross-entropy |",
+        "|---|---|--:|--:|--:|--:|--:|",
+        *(_row(step) for step in ladder.steps),
+    ]
+    if ladder.contrasts:
+        lines += ["", f"| | against | difference in {metric} | p |", "|---|---|--:|--:|"]
+        lines += [_contrast(contrast) for contrast in ladder.contrasts]
+    return "\n".join(lines) + "\n"
+
+
+def _row(step: Step) -> str:
+    quality = f"{step.quality.value:.2f} [{step.quality.low:.2f}, {step.quality.high:.2f}]"
+    loss, p = _comparison(step.loss) if step.loss else ("base", "-")
+    entropy = "-" if step.cross_entropy is None else f"{step.cross_entropy:.4f}"
+    return f"| `{step.system}` | {step.role} | {step.bytes:,} | {quality} | {loss} | {p} | {entropy} |"
+
+
+def _contrast(contrast: Contrast) -> str:
+    difference, p = _comparison(contrast.comparison)
+    return f"| {contrast.name} | {contrast.other} | {difference} | {p} |"
+
+
+def _comparison(found: Comparison) -> tuple[str, str]:
+    difference = found.difference
+    mark = "**" if found.significant else ""
+    return (
+        f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]",
+        f"{mark}{found.p_value:.3f}{mark}",
+    )
+
+
+def render_png(ladder: Ladder) -> bytes:
+    """Draw every system's quality with its interval, the best at the top within its role."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    steps = _ordered(ladder.steps)
+    out = io.BytesIO()
+    with rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+        figure = Figure(figsize=(7.5, 1.2 + _ROW_INCHES * len(steps)), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        for place, step in enumerate(reversed(steps)):
+            low, high = step.quality.value - step.quality.low, step.quality.high - step.quality.value
+            axes.errorbar(
+                step.quality.value, place, xerr=[[low], [high]], fmt="o", markersize=4, capsize=2, color=_colour(step)
+            )
+        axes.set_yticks(range(len(steps)), [f"{step.system} ({step.bytes / 1e6:,.2f} MB)" for step in reversed(steps)])
+        axes.set_xlabel(f"{ladder.metric}, mean of {', '.join(ladder.directions)}, 95 % interval")
+        axes.set_title(f"{ladder.test_set}: green 16 bit, red significantly worse, grey not", fontsize=9)
+        figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _ordered(steps: Sequence[Step]) -> list[Step]:
+    roles = list(dict.fromkeys(step.role for step in steps))
+    return sorted(steps, key=lambda step: (roles.index(step.role), -step.quality.value, step.system))
+
+
+def _colour(step: Step) -> str:
+    if step.loss is None:
+        return _BASE
+    return _SIGNIFICANT if step.loss.significant and step.loss.difference.value < 0 else _OTHER

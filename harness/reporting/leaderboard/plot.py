@@ -1,0 +1,162 @@
+"""The leaderboard as a picture: quality against size, with the Pareto frontier and the limit."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.reporting.leaderboard.rows import Leaderboard, Section, standings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+_DPI = 120
+_WIDTH, _HEIGHT = 7.0, 5.0
+_FEW = 15
+"""Systems that a panel of this size has room for; for more it grows."""
+_STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
+_OFFSETS = tuple((x, y) for y in (4, -10, 15, -21, 26, -32, 37, -43) for x in (6, -6))
+"""Where a label may stand, in points from its marker, in order of preference."""
+_FRONTIER, _OTHER, _LIMIT = "#0b6e4f", "#8a8f98", "#b3261e"
+
+
+@dataclass(frozen=True)
+class _Dot:
+    """One system in the plane: size in the panel's unit, quality, and whether it is on the frontier."""
+
+    name: str
+    x: float
+    y: float
+    member: bool
+
+    @property
+    def colour(self) -> str:
+        return _FRONTIER if self.member else _OTHER
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One direction's part of the picture."""
+
+    axes: "Axes"
+    dots: tuple[_Dot, ...]
+    unit: str
+    unit_bytes: int
+
+
+def render_png(board: Leaderboard) -> bytes:
+    """Draw one panel per section, side by side; the same board and matplotlib give the same bytes.
+
+    Sections on which only some of the systems were run are left to the tables. A system whose quality was not measured
+    is not drawn; the panel names it.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    most = max((len(section.rows) for section in board.sections), default=0)
+    sections = [section for section in board.sections if len(section.rows) == most]
+    panels, scale = max(1, len(sections)), 1.0 if most <= _FEW else 1.4
+    out = io.BytesIO()
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(scale * _WIDTH * panels, scale * _HEIGHT), dpi=_DPI)
+        FigureCanvasAgg(figure)
+        figure.subplots_adjust(left=0.11 / panels, right=1 - 0.02 / panels, bottom=0.1, top=0.93, wspace=0.18)
+        for position, section in enumerate(sections):
+            _draw(figure.add_subplot(1, panels, position + 1), board, section)
+        figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _draw(axes: "Axes", board: Leaderboard, section: Section) -> None:
+    unit, unit_bytes = ("GB", 10**9) if board.limit.bytes >= 10**9 else ("MB", 10**6)
+    rows = [(standing, standing.row.value(board.quality)) for standing in standings(section, board.quality)]
+    dots = tuple(
+        _Dot(standing.row.system, standing.row.bytes / unit_bytes, quality, standing.place.pareto)
+        for standing, quality in rows
+        if quality is not None
+    )
+    panel = _Panel(axes, dots, unit, unit_bytes)
+    _describe(panel, section, board.quality)
+    _draw_frontier(panel)
+    _draw_markers(panel)
+    _draw_labels(panel, _draw_limit(panel, board.limit.bytes))
+    _name_missing(panel, board.quality, [standing.row.system for standing, quality in rows if quality is None])
+
+
+def _describe(panel: _Panel, section: Section, metric: str) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    panel.axes.set_title(section.title)
+    panel.axes.set_xlabel(f"size of all files ({panel.unit}, logarithmic)")
+    panel.axes.set_ylabel(f"{metric} (x 100)")
+    panel.axes.set_xscale("log")
+    panel.axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
+    panel.axes.xaxis.set_minor_locator(NullLocator())
+    panel.axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.axes.margins(x=0.15, y=0.12)
+
+
+def _draw_limit(panel: _Panel, limit: int) -> "Bbox":
+    """Draw the limit as a line and return the place of its inscription."""
+    place = limit / panel.unit_bytes
+    panel.axes.axvline(place, color=_LIMIT, linestyle="--", linewidth=1.2)
+    panel.axes.autoscale_view()
+    text = panel.axes.text(
+        place, 0.02, f" limit {limit:,} bytes", color=_LIMIT, rotation=90, fontsize=8, ha="right", va="bottom",
+        transform=panel.axes.get_xaxis_transform(),
+    )  # fmt: skip
+    box: Bbox = text.get_window_extent()
+    return box
+
+
+def _draw_frontier(panel: _Panel) -> None:
+    """Draw the frontier as steps: between two members, the smaller one is the best that fits."""
+    members = sorted((dot.x, dot.y) for dot in panel.dots if dot.member)
+    if members:
+        sizes, qualities = zip(*members, strict=True)
+        panel.axes.step(sizes, qualities, where="post", color=_FRONTIER, linewidth=1.4, label="Pareto frontier")
+        panel.axes.legend(loc="lower right", fontsize=8)
+
+
+def _draw_markers(panel: _Panel) -> None:
+    for dot in panel.dots:
+        marker, size = ("*", 130) if dot.member else ("o", 32)
+        panel.axes.scatter([dot.x], [dot.y], marker=marker, s=size, color=dot.colour, zorder=3)
+
+
+def _draw_labels(panel: _Panel, inscription: "Bbox") -> None:
+    """Write each system's name at the first place around its marker where it covers no other name or marker."""
+    taken = [inscription, *(_square(panel, dot) for dot in panel.dots)]
+    for dot in panel.dots:
+        taken.append(_draw_label(panel, dot, taken))
+
+
+def _draw_label(panel: _Panel, dot: _Dot, taken: Sequence["Bbox"]) -> "Bbox":
+    frame = panel.axes.get_window_extent()
+    label = panel.axes.annotate(
+        dot.name, (dot.x, dot.y), xytext=_OFFSETS[0], textcoords="offset points", fontsize=8,
+        color=_FRONTIER if dot.member else "#333333",
+    )  # fmt: skip
+    for x, y in _OFFSETS:
+        label.set_position((x, y))
+        label.set_horizontalalignment("left" if x > 0 else "right")
+        box: Bbox = label.get_window_extent()
+        inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        if inside and not any(box.overlaps(other) for other in taken):
+            break
+    return box
+
+
+def _square(panel: _Panel, dot: _Dot) -> "Bbox":
+    from matplotlib.transforms import Bbox
+
+    x, y = panel.axes.transData.transform((dot.x, dot.y))
+    return Bbox.from_bounds(x - 6, y - 6, 12, 12)
+
+
+def _name_missing(panel: _Panel, metric: str, missing: Sequence[str]) -> None:
+    if missing:
+        sentence = f"{metric} not measured: {', '.join(sorted(missing))}"
+        panel.axes.text(0.01, 0.985, sentence, transform=panel.axes.transAxes, fontsize=8, va="top", color=_OTHER)

@@ -1,0 +1,148 @@
+"""A published table with our numbers beside each of its own."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from harness.reporting.paper_tables.published import Column, Figure, Measure, Paper, PublishedTable, Quantity, Row
+from harness.reporting.paper_tables.results import Shelf
+
+
+class OurNumber(msgspec.Struct, frozen=True):
+    """What we measured, or None where we did not.
+
+    Attributes:
+        measure: what it is; sizes are bytes, BLEU and COMET x 100.
+        direction: e.g. `en-de`; empty for a size.
+        test_set: name of the test set; empty for a size.
+        value: the number; of several systems the mean, which needs all of them.
+    """
+
+    measure: Measure
+    direction: str
+    test_set: str
+    value: float | None
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """Ours and the paper's, side by side."""
+
+    ours: OurNumber
+    published: Figure
+
+
+class FilledRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a filled table.
+
+    Attributes:
+        row: its number in the paper.
+        label: what the paper calls it.
+        systems: our systems.
+        cells: one per column of the paper.
+        also: what we measured and the paper does not print.
+        source: where in the paper its figures stand.
+    """
+
+    row: str
+    label: str
+    systems: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    also: tuple[OurNumber, ...]
+    source: str
+
+
+class FilledTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A published table with our numbers.
+
+    Attributes:
+        id: how users call it, e.g. `diet-kit-4`.
+        task: the task that ours were measured for.
+        paper: the paper's short name.
+        paper_title: its title, authors and year.
+        number: the table's number in the paper.
+        title: what it is about.
+        note: what a reader has to know.
+        quantities: how its printed numbers are read, by name.
+        columns: what the paper prints.
+        also: what we print beside it.
+        rows: its rows, filled.
+        absent: why some of its systems have no artifact here, by name.
+    """
+
+    id: str
+    task: str
+    paper: str
+    paper_title: str
+    number: str
+    title: str
+    note: str
+    quantities: dict[str, Quantity]
+    columns: tuple[Column, ...]
+    also: tuple[Measure, ...]
+    rows: tuple[FilledRow, ...]
+    absent: dict[str, str]
+
+
+def fill(paper: Paper, table: PublishedTable, task: str, shelf: Shelf) -> FilledTable:
+    """Put our numbers beside a table's figures.
+
+    Args:
+        paper: the table's paper.
+        table: one of its tables.
+        task: name of the task profile.
+        shelf: the measured numbers of that task.
+
+    Raises:
+        UserError: an evaluation on disk does not read.
+    """
+    rows = tuple(_row(paper, table, row, shelf) for row in table.rows)
+    systems = {name for row in table.rows for name in row.systems}
+    return FilledTable(
+        id=table.id,
+        task=task,
+        paper=paper.paper,
+        paper_title=paper.title,
+        number=table.number,
+        title=table.title,
+        note=table.note,
+        quantities={column.quantity: paper.quantities[column.quantity] for column in table.columns},
+        columns=table.columns,
+        also=table.also,
+        rows=rows,
+        absent={name: reason for name, reason in shelf.absent.items() if name in systems},
+    )
+
+
+def _row(paper: Paper, table: PublishedTable, row: Row, shelf: Shelf) -> FilledRow:
+    ours = [_ours(table, row, column, shelf) for column in table.columns]
+    return FilledRow(
+        row=row.row,
+        label=row.label,
+        systems=row.systems,
+        cells=tuple(Cell(*pair) for pair in zip(ours, paper.figures(row, table), strict=True)),
+        also=tuple(OurNumber(kind, "", "", _mean(shelf, row.systems, kind, ("", ""))) for kind in table.also),
+        source=row.source,
+    )
+
+
+def _ours(table: PublishedTable, row: Row, column: Column, shelf: Shelf) -> OurNumber:
+    where = (column.direction, (column.test_set or shelf.test_set(column.direction)) if column.direction else "")
+    if column.ours not in _RELATIVE:
+        return OurNumber(column.ours, *where, _mean(shelf, row.systems, column.ours, where))
+    kind, relate = _RELATIVE[column.ours]
+    value, base = (_mean(shelf, names, kind, where) for names in (row.systems, (table.base,)))
+    return OurNumber(column.ours, *where, None if value is None or base is None else relate(value, base))
+
+
+_RELATIVE: dict[Measure, tuple[Measure, Callable[[float, float], float]]] = {
+    Measure.COMET_DIFFERENCE: (Measure.COMET, lambda value, base: value - base),
+    Measure.LINEAR_LAYERS_RATIO: (Measure.LINEAR_LAYERS, lambda value, base: base / value),
+}
+"""What is related to the table's base: the number that both have, and how they are related."""
+
+
+def _mean(shelf: Shelf, systems: tuple[str, ...], kind: Measure, where: tuple[str, str]) -> float | None:
+    """Return the mean over systems; None unless every one was measured, since a mean over fewer is another number."""
+    found = [shelf.value(name, kind, *where) for name in systems]
+    values = [value for value in found if value is not None]
+    return sum(values) / len(values) if len(values) == len(systems) else None

@@ -1,0 +1,290 @@
+"""Published figures: what the papers print, as data with source, unit and scope; never mixed with measured numbers.
+
+The data lie in `reports/published/*.toml`. A figure keeps the text that was printed beside the value that it means, for
+the papers print GiB as "GB", count different files, and give COMET on different scales.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from harness.core.errors import UserError
+from harness.core.manifests import read_toml
+
+FORMAT = 2
+_PACKAGE = Path(__file__).parents[2]
+
+
+class Absent(StrEnum):
+    """Why a cell holds no figure."""
+
+    NOT_PUBLISHED = "not published"
+    """The paper does not report it."""
+    NOT_AVAILABLE = "not available"
+    """The paper may print it, in a table that is missing from the text that the figures were read from."""
+
+
+class Measure(StrEnum):
+    """What this harness measures that a published column can stand beside."""
+
+    BLEU = "BLEU"
+    COMET = "COMET"
+    COMET_DIFFERENCE = "COMET difference"
+    SECONDS = "seconds per item"
+    ALL_FILES = "all files"
+    LINEAR_LAYERS = "linear layers"
+    LINEAR_LAYERS_RATIO = "linear layers ratio"
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the data: unknown keys are refused, since a misspelt key must not fall back to a default."""
+
+
+class Quantity(_Table, frozen=True):
+    """How a paper's printed numbers of one kind are read.
+
+    Attributes:
+        printed_unit: what the paper calls the unit.
+        unit: the unit of the value.
+        scope: what was counted, or measured on what.
+        places: places by which the decimal point moves right from the printed number to the value.
+        note: where the reading comes from.
+    """
+
+    printed_unit: str
+    unit: str
+    scope: str
+    places: int = 0
+    note: str = ""
+
+
+class Column(_Table, frozen=True):
+    """A column of a published table.
+
+    Attributes:
+        header: its title.
+        quantity: the kind of number, a key of the paper's quantities.
+        ours: what we measure beside it.
+        direction: e.g. `en-de`; empty where the number has none.
+        test_set: name of the test set that ours is measured on; empty for the task's own.
+    """
+
+    header: str
+    quantity: str
+    ours: Measure
+    direction: str = ""
+    test_set: str = ""
+
+
+class Row(_Table, frozen=True):
+    """A row of a published table.
+
+    Attributes:
+        row: the row's number in the paper; `-` where it has none.
+        label: what the paper calls it.
+        systems: registered names; of several, the paper's number is their mean.
+        source: where in the paper the figures stand.
+        cells: one per column, as printed, or why there is none.
+        scopes: by quantity, where this row counts something else than the quantity says.
+    """
+
+    row: str
+    label: str
+    systems: tuple[str, ...]
+    source: str
+    cells: tuple[str, ...]
+    scopes: dict[str, str] = {}
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One published number, or the word that there is none.
+
+    Attributes:
+        as_printed: the number as the paper prints it, without its unit; or one of `Absent`.
+        text: the number in `unit`, with as many digits as were printed; or one of `Absent`.
+        value: the same as a number; None where there is none.
+        unit: e.g. `GiB`, `x 100`.
+        printed_unit: what the paper calls that unit.
+        scope: what was counted, or measured on what.
+        source: paper and place.
+    """
+
+    as_printed: str
+    text: str
+    value: float | None
+    unit: str
+    printed_unit: str
+    scope: str
+    source: str
+
+
+class PublishedTable(_Table, frozen=True):
+    """A table as a paper prints it.
+
+    Attributes:
+        id: how users call it, e.g. `diet-kit-4`.
+        number: its number in the paper.
+        title: what it is about.
+        columns: what it prints.
+        rows: its systems.
+        note: what a reader has to know.
+        base: the system that differences and ratios refer to.
+        also: what we print beside it that the paper does not.
+    """
+
+    id: str
+    number: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+    base: str = ""
+    also: tuple[Measure, ...] = ()
+
+
+class Contrast(_Table, frozen=True):
+    """Two groups of systems that a paper compares with each other.
+
+    Attributes:
+        name: of the first group.
+        systems: registered names of its members, whose qualities are averaged.
+        other: name of the second group.
+        others: registered names of its members.
+        source: where the paper compares them.
+    """
+
+    name: str
+    systems: tuple[str, ...]
+    other: str
+    others: tuple[str, ...]
+    source: str
+
+
+class Paper(_Table, frozen=True):
+    """The figures of one paper.
+
+    Attributes:
+        paper: its short name.
+        title: title, authors, year.
+        quantities: how its numbers are read, by name.
+        tables: its tables.
+        contrasts: groups of systems that it compares.
+    """
+
+    paper: str
+    title: str
+    quantities: dict[str, Quantity]
+    tables: tuple[PublishedTable, ...]
+    contrasts: tuple[Contrast, ...] = ()
+
+    def figure(self, column: Column, row: Row, cell: str) -> Figure:
+        """Return one cell with everything that it needs to be read."""
+        quantity = self.quantities[column.quantity]
+        text = cell if cell in set(Absent) else str(Decimal(cell).scaleb(quantity.places))
+        return Figure(
+            as_printed=cell,
+            text=text,
+            value=None if cell in set(Absent) else float(text),
+            unit=quantity.unit,
+            printed_unit=quantity.printed_unit,
+            scope=row.scopes.get(column.quantity, quantity.scope),
+            source=f"{self.paper}, {row.source}",
+        )
+
+    def figures(self, row: Row, table: PublishedTable) -> tuple[Figure, ...]:
+        """Return a row's figures, one per column."""
+        return tuple(self.figure(column, row, cell) for column, cell in zip(table.columns, row.cells, strict=True))
+
+
+class Library(msgspec.Struct, frozen=True, dict=True):
+    """The figures of all papers."""
+
+    papers: tuple[Paper, ...]
+
+    @cached_property
+    def tables(self) -> dict[str, tuple[Paper, PublishedTable]]:
+        """Every table with its paper, by id."""
+        return {table.id: (paper, table) for paper in self.papers for table in paper.tables}
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """What the papers compare, paper by paper."""
+        return tuple(contrast for paper in self.papers for contrast in paper.contrasts)
+
+    def table(self, name: str) -> tuple[Paper, PublishedTable]:
+        """Return a table and its paper.
+
+        Raises:
+            UserError: there is none.
+        """
+        if name not in self.tables:
+            raise UserError(f"No published table is named {name!r}: there are {', '.join(self.tables)}.")
+        return self.tables[name]
+
+    def figure(self, table: str, system: str, header: str) -> Figure:
+        """Return the figure of a system in the column of that header.
+
+        Raises:
+            UserError: there is none.
+        """
+        paper, found = self.table(table)
+        for row in found.rows:
+            for column, cell in zip(found.columns, row.cells, strict=True):
+                if system in row.systems and column.header == header:
+                    return paper.figure(column, row, cell)
+        raise UserError(f"Table {table!r} has no {header!r} of {system!r}: see its file in {figures_root()}.")
+
+
+def figures_root() -> Path:
+    """Return the folder of the figures: beside the sources in a clone, inside the package in a wheel."""
+    clone = _PACKAGE.parent / "reports" / "published"
+    return clone if clone.is_dir() else _PACKAGE / "reports" / "published"
+
+
+def load_published() -> Library:
+    """Read the figures of all papers.
+
+    Raises:
+        UserError: a file does not read, or a table contradicts itself.
+    """
+    return Library(tuple(read_paper(path) for path in sorted(figures_root().glob("*.toml"))))
+
+
+def read_paper(path: Path) -> Paper:
+    """Read and check the figures of one paper.
+
+    Raises:
+        UserError: the file does not read, a row has not one cell per column, a column or scope names an unknown
+            quantity, a cell is neither a number nor one of `Absent`, or a contrast has an empty side.
+    """
+    paper = read_toml(path, Paper, FORMAT)
+    for contrast in paper.contrasts:
+        if not contrast.systems or not contrast.others:
+            raise UserError(f"{path}: {contrast.name!r} against {contrast.other!r} has an empty side: name systems.")
+    for table in paper.tables:
+        for column in table.columns:
+            if column.quantity not in paper.quantities:
+                raise UserError(f"{path}: {table.id} has a column of {column.quantity!r}, which is not defined.")
+        for row in table.rows:
+            _check_row(f"{path}: {table.id}, {row.label!r}", paper, table, row)
+    return paper
+
+
+def _check_row(where: str, paper: Paper, table: PublishedTable, row: Row) -> None:
+    if len(row.cells) != len(table.columns):
+        raise UserError(f"{where} has {len(row.cells)} cells for {len(table.columns)} columns: write one for each.")
+    if not row.systems:
+        raise UserError(f"{where} names no system: name those whose figures it prints.")
+    for name in row.scopes.keys() - paper.quantities.keys():
+        raise UserError(f"{where} gives a scope for {name!r}, which is not defined among the quantities.")
+    for cell in row.cells:
+        if cell not in set(Absent) and not _is_number(cell):
+            raise UserError(f"{where} has the cell {cell!r}: write a number, or one of {', '.join(Absent)}.")
+
+
+def _is_number(text: str) -> bool:
+    digits = text.removeprefix("+").removeprefix("-")
+    return digits.isascii() and digits.replace(".", "", 1).isdigit()

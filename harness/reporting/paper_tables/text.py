@@ -1,0 +1,137 @@
+"""A filled table as rows of texts, with headers that say whose number it is and in which unit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.reporting.paper_tables.published import Column, Figure, Measure, Quantity
+from harness.reporting.paper_tables.filled import FilledRow, FilledTable, OurNumber
+
+NOT_MEASURED = "-"
+_NAMES = ("row", "published as", "our system")
+_FORMS = {
+    Measure.BLEU: ".2f",
+    Measure.COMET: ".2f",
+    Measure.COMET_DIFFERENCE: "+.2f",
+    Measure.SECONDS: ".3f",
+    Measure.ALL_FILES: ",.0f",
+    Measure.LINEAR_LAYERS: ",.0f",
+    Measure.LINEAR_LAYERS_RATIO: ".3f",
+}
+_UNITS = {
+    Measure.BLEU: "x 100",
+    Measure.COMET: "x 100",
+    Measure.COMET_DIFFERENCE: "x 100",
+    Measure.SECONDS: "s, batch 1",
+    Measure.ALL_FILES: "bytes, all files",
+    Measure.LINEAR_LAYERS: "bytes, linear layers with biases",
+    Measure.LINEAR_LAYERS_RATIO: "16 bit to this, linear layers with biases",
+}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of texts.
+
+    Attributes:
+        title: heading.
+        headers: one per column, with unit and whose number it is.
+        short: the same without units, for where there is little room; the legend has the units.
+        left: columns that are aligned at the left; the others hold numbers.
+        rows: one text per column each.
+        legend: lines that say how the numbers are to be read.
+    """
+
+    title: str
+    headers: tuple[str, ...]
+    short: tuple[str, ...]
+    left: frozenset[int]
+    rows: tuple[tuple[str, ...], ...]
+    legend: tuple[str, ...]
+
+
+def as_text(filled: FilledTable) -> TextTable:
+    """Return a filled table as texts."""
+    pairs = [header for column in filled.columns for header in _pair(column, filled.quantities[column.quantity])]
+    brief = [header for column in filled.columns for header in (f"{column.header} ours", "published")]
+    also = [f"size, ours ({_UNITS[kind]})" for kind in filled.also]
+    headers = (*_NAMES, *pairs, *also, "source")
+    return TextTable(
+        title=f"{filled.paper}, {filled.number}: {filled.title}",
+        headers=headers,
+        short=(*_NAMES, *brief, *(f"{kind} ours" for kind in filled.also), "source"),
+        left=frozenset({0, 1, 2, len(headers) - 1}),
+        rows=tuple(_row(filled, row) for row in filled.rows),
+        legend=tuple(_legend(filled)),
+    )
+
+
+def _pair(column: Column, quantity: Quantity) -> tuple[str, str]:
+    ours, published = _UNITS[column.ours], f" ({quantity.unit})" if quantity.unit else ""
+    return f"{column.header}, ours ({ours})", f"{column.header}, published{published}"
+
+
+def _row(filled: FilledTable, row: FilledRow) -> tuple[str, ...]:
+    usual = [filled.quantities[column.quantity].scope for column in filled.columns]
+    cells = [
+        text
+        for cell, scope in zip(row.cells, usual, strict=True)
+        for text in (_ours(cell.ours), _published(cell.published, scope))
+    ]
+    systems = f"mean of {', '.join(row.systems)}" if len(row.systems) > 1 else row.systems[0]
+    return (row.row, row.label, systems, *cells, *map(_ours, row.also), row.source)
+
+
+def _ours(number: OurNumber) -> str:
+    return NOT_MEASURED if number.value is None else format(number.value, _FORMS[number.measure])
+
+
+def _published(figure: Figure, usual: str) -> str:
+    return figure.text if figure.scope == usual else f"{figure.text} ({figure.scope})"
+
+
+def _legend(filled: FilledTable) -> list[str]:
+    lines = [filled.note] if filled.note else []
+    kinds = dict.fromkeys((*(column.ours for column in filled.columns), *filled.also))
+    units = ", ".join(f"{kind} ({_UNITS[kind]})" for kind in kinds)
+    lines.append(f"Ours: task `{filled.task}`{_test_sets(filled)}; {units}; `{NOT_MEASURED}` = not measured here.")
+    lines += [_reading(name, quantity) for name, quantity in filled.quantities.items()]
+    lines.append(
+        "Published: `not published` = the paper does not report it; `not available` = the paper may print it, "
+        "but not in the text that these figures were read from."
+    )
+    return [*lines, f"Source: {filled.paper_title}."]
+
+
+def _test_sets(filled: FilledTable) -> str:
+    cells = [cell for row in filled.rows for cell in row.cells]
+    names = dict.fromkeys((c.ours.direction, c.ours.test_set) for c in cells if c.ours.test_set)
+    return ", " + ", ".join(f"{direction} on {name}" for direction, name in names) if names else ""
+
+
+def _reading(name: str, quantity: Quantity) -> str:
+    printed = f"; printed as {quantity.printed_unit}" if quantity.printed_unit != quantity.unit else ""
+    unit = f" in {quantity.unit}" if quantity.unit else ""
+    note = f" ({quantity.note})" if quantity.note else ""
+    return f"Published {name.removeprefix('blind-')}{unit}: {quantity.scope}{printed}{note}."
+
+
+def markdown_lines(table: TextTable) -> Sequence[str]:
+    """Return the table in Markdown, one text per line, without heading and legend."""
+    cells = [[_escaped(text) for text in row] for row in (table.headers, *table.rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.headers))]
+    rules = ["-" * (width + 2) if i in table.left else "-" * (width + 1) + ":" for i, width in enumerate(widths)]
+    head, *body = [_line(row, widths, table.left) for row in cells]
+    return [head, f"|{'|'.join(rules)}|", *body]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], left: frozenset[int]) -> str:
+    padded = [
+        cell.ljust(width) if i in left else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |"
+
+
+def _escaped(text: str) -> str:
+    """Keep a text in its cell: a bar or a line break would end it."""
+    return text.replace("|", "\\|").replace("\n", " ")

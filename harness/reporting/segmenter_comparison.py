@@ -1,0 +1,119 @@
+"""Segmenters side by side: what each does to a set's speech, and to one system's translations of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from harness.core.errors import UserError
+from harness.evaluation.evaluate import Bench
+from harness.inference.output_flags import flagged
+from harness.testsets.load import load_test_set
+from harness.inference.generate import generate
+from harness.scoring.store import score
+from harness.segmentation import coverage_of, segment
+from harness.segmentation.coverage import Coverage
+from harness.testsets.testset import TestSet
+
+METHODS = ("gold", "shas", "silero", "fixed")
+
+
+class Segmented(msgspec.Struct, frozen=True, kw_only=True):
+    """One set, cut by one segmenter and translated by one system.
+
+    Attributes:
+        system: name of the system.
+        test_set: name of the set.
+        direction: e.g. `en-de`.
+        method: name of the segmenter.
+        coverage: what it does to the speech.
+        flags: how many translations carry each flag.
+        scores: by metric; empty where the set has no references.
+    """
+
+    system: str
+    test_set: str
+    direction: str
+    method: str
+    coverage: Coverage
+    flags: dict[str, int]
+    scores: dict[str, float]
+
+
+def compare_segmenters(bench: Bench, names: Sequence[str], pair: str) -> tuple[Segmented, ...]:
+    """Cut every set in every way, translate and score; what is stored already is read.
+
+    Args:
+        bench: the system, and the task whose limits hold for every segmenter.
+        names: of test sets; gold is left out where a set came unsegmented.
+        pair: the direction.
+
+    Raises:
+        UserError: a set or a segmenter's model is missing.
+    """
+    found = []
+    for name in names:
+        test_set = load_test_set(name, bench.workdir)
+        methods = [method for method in METHODS if method != "gold" or test_set.gold is not None]
+        found += [_measure(bench, test_set, pair, method) for method in methods]
+    return tuple(found)
+
+
+def _measure(bench: Bench, test_set: TestSet, pair: str, method: str) -> Segmented:
+    cut = segment(test_set, bench.task.segmenting.by(method), bench.workdir, bench.device)
+    request = replace(bench.request(test_set, pair), segmentation=cut)
+    made = generate(request, bench.workdir, bench.engine)
+    referenced = request.direction.target in test_set.references
+    scores = score(made, test_set, bench.workdir, bench.task.scoring) if referenced else ()
+    return Segmented(
+        system=made.system,
+        test_set=test_set.name,
+        direction=pair,
+        method=method,
+        coverage=coverage_of(test_set, cut, bench.workdir),
+        flags={str(flag): count for flag, count in flagged(made).counts.items()},
+        scores={each.metric: each.value for each in scores},
+    )
+
+
+def render_markdown(rows: Sequence[Segmented]) -> str:
+    """Return the comparison as a table, one row per set and segmenter.
+
+    Raises:
+        UserError: there is nothing to show.
+    """
+    if not rows:
+        raise UserError("No set was segmented: name a test set.")
+    metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.scores))
+    head = ["set", "segmenter", "segments", "speech dropped", "split", "merged", "flags", *metrics]
+    lines = [
+        f"# Segmenters: `{rows[0].system}`, {rows[0].direction}",
+        "",
+        "Split and merged: of the gold sentences, or of the stretches of speech that silero-vad hears where a set came",
+        f"unsegmented. {', '.join(metrics)} x 100 after re-segmentation; `-`: not measured.",
+        "",
+        f"| {' | '.join(head)} |",
+        f"|---|---|{'--:|' * (len(head) - 2)}",
+    ]
+    return "\n".join([*lines, *(_row(row, metrics) for row in rows)]) + "\n"
+
+
+def _row(row: Segmented, metrics: Sequence[str]) -> str:
+    share = row.coverage.dropped_share
+    dropped = "no speech" if share is None else f"{100 * share:.2f} %"
+    of = row.coverage.sentences
+    flags = ", ".join(f"{count} {flag}" for flag, count in row.flags.items() if count) or "none"
+    absent = "-" if row.scores else "no reference"
+    scores = [f"{row.scores[m]:.2f}" if m in row.scores else absent for m in metrics]
+    against = "" if row.coverage.against == "gold" else " (silero)"
+    cells = [
+        row.test_set,
+        row.method,
+        str(row.coverage.segments),
+        dropped,
+        f"{row.coverage.split} of {of}{against}",
+        f"{row.coverage.merged} of {of}",
+        flags,
+        *scores,
+    ]
+    return f"| {' | '.join(cells)} |"

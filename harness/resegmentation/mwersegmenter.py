@@ -1,0 +1,44 @@
+"""mwerSegmenter (RWTH Aachen): the campaign's own binary, for those who have it; it has no version of its own."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness.core.files import sha256_of
+from harness.resegmentation.base import Pieces, Resegmenter, Talk, register
+from harness.resegmentation.command import find_command, read_lines, run_command, write_lines
+from harness.resegmentation.text_mapping import SPACELESS
+
+_ADVICE = "get it from RWTH Aachen's Human Language Technology group"
+_TOKEN = re.compile(r"[!-ÿ]+|\S")
+
+
+def _command() -> str:
+    return find_command("mwerSegmenter", "HARNESS_MWERSEGMENTER", _ADVICE)
+
+
+def _identity(target: str) -> str:
+    return f"mwerSegmenter {sha256_of(Path(_command()))[:12]} {'characters' if target in SPACELESS else 'words'}"
+
+
+def _split(talks: Sequence[Talk], target: str) -> Pieces:
+    return [_cut_talk(talk, target) for talk in talks]
+
+
+def _cut_talk(talk: Talk, target: str) -> list[str]:
+    """Run the binary in a folder of its own, where it leaves its answer as `__segments`."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        references = write_lines(folder / "references", [_spaced(line, target) for line in talk.references])
+        text = write_lines(folder / "hypothesis", [_spaced(talk.text, target)])
+        run_command([_command(), "-mref", str(references), "-hypfile", str(text), "-usecase", "1"], folder)
+        return read_lines(folder / "__segments", len(talk.references))
+
+
+def _spaced(text: str, target: str) -> str:
+    """Put spaces between Chinese characters, since the binary knows words by them."""
+    return " ".join(_TOKEN.findall(text)) if target in SPACELESS else text
+
+
+register(Resegmenter("mwersegmenter", _identity, _split))

@@ -1,0 +1,73 @@
+"""OmniSTEval (Polák, 2026): another alignment, as a cross-check; by words, or by characters where there are no spaces.
+
+It is given texts without its own tokenisation, since that needs a language's Moses rules.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness.core.errors import UserError
+from harness.resegmentation.base import Pieces, Resegmenter, Talk, register
+from harness.resegmentation.command import find_command, read_lines, run_command, write_lines
+from harness.resegmentation.text_mapping import SPACELESS, dense
+
+_ADVICE = "install it with `pip install omnisteval`"
+_VERSION = "import importlib.metadata as m; print(m.version('omnisteval'))"
+_ANSWER = "instances.resegmented.jsonl"
+
+
+def _command() -> str:
+    return find_command("omnisteval", "HARNESS_OMNISTEVAL", _ADVICE)
+
+
+@cache
+def _version(command: str) -> str:
+    """Ask the Python beside the command, since the command itself does not tell."""
+    return run_command([str(Path(command).with_name("python")), "-c", _VERSION], Path.cwd()).strip()
+
+
+def _identity(target: str) -> str:
+    return f"OmniSTEval {_version(_command())} {_level(target)}"
+
+
+def _level(target: str) -> str:
+    return "char_level" if target in SPACELESS else "word_level"
+
+
+def _split(talks: Sequence[Talk], target: str) -> Pieces:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs = {
+            "text_segmentation": [
+                f"docid={document},segid={number}"
+                for document, talk in enumerate(talks)
+                for number in range(len(talk.references))
+            ],
+            "ref_sentences_file": [_text(line, target) for talk in talks for line in talk.references],
+            "hypothesis_file": [_text(talk.text, target) for talk in talks],
+        }
+        files = [
+            option for key, lines in inputs.items() for option in (f"--{key}", str(write_lines(folder / key, lines)))
+        ]
+        settings = ["--hypothesis_format", "text", "--no_quality", "--no_latency", f"--{_level(target)}"]
+        run_command([_command(), "longform", *files, *settings, "--output_folder", name], folder)
+        lines = iter(_read_answer(folder / _ANSWER, len(inputs["text_segmentation"])))
+    return [list(islice(lines, len(talk.references))) for talk in talks]
+
+
+def _text(text: str, target: str) -> str:
+    return dense(text) if target in SPACELESS else text
+
+
+def _read_answer(path: Path, expected: int) -> list[str]:
+    try:
+        return [str(json.loads(line)["prediction"]) for line in read_lines(path, expected)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"OmniSTEval's answer does not read ({error}): is this its right version?") from error
+
+
+register(Resegmenter("omnisteval", _identity, _split))

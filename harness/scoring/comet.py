@@ -1,0 +1,97 @@
+"""COMET by unbabel-comet (Rei et al., 2020, 2022): the metric that the campaign ranks by, x 100.
+
+The model runs in a process of its own (`comet_process`). Which checkpoint, in which batches, the task says; another
+checkpoint gives other numbers, and that of the demo (`demo-comet`) is never comparable with a published one.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from harness.core.errors import UserError
+from harness.core.files import key_of, read_json, sha256_of
+from harness.scoring.metric import NotMeasuredError, Score, Scored, Scorer, Texts, configured_scorer
+from harness.scoring.comet_process import LIBRARIES, Checkpoint, interpreter, running, versions
+from harness.config.scoring import Comet, Scoring
+
+METRIC = "COMET"
+_CARD = "card.json"
+
+
+@configured_scorer(METRIC)
+def comet(settings: Scoring) -> Scorer:
+    """Return the scorer of the task's checkpoint.
+
+    Raises:
+        NotMeasuredError: the task names none, it is not on this machine, or unbabel-comet is not installed.
+    """
+    chosen = settings.comet
+    if chosen is None:
+        raise NotMeasuredError("the task names no COMET checkpoint: give it a [scoring.comet] table.")
+    for name in ("hparams.yaml", "checkpoints/model.ckpt"):
+        if not (chosen.path / name).is_file():
+            advice = f"put a copy of {chosen.hub} there" if chosen.hub else "restore it from the repository"
+            raise NotMeasuredError(f"{chosen.path / name} is missing: {advice}.")
+    found = versions(interpreter())
+    identity = key_of([_sums(chosen.path), chosen.batch_size, chosen.precision, found])
+    return Scorer(METRIC, lambda _target: identity, lambda texts: score_comet(texts, chosen))
+
+
+def score_comet(texts: Texts, chosen: Comet) -> Scored:
+    """Compute COMET x 100: the mean over segments, and each segment's.
+
+    Raises:
+        NotMeasuredError: the texts have no source sentences.
+        UserError: the checkpoint does not load, or the model fails.
+    """
+    if texts.sources is None:
+        raise NotMeasuredError(
+            "the test set has no source sentences, and COMET needs them: name a file with one per reference line in "
+            "the task's [scoring.comet.sources]."
+        )
+    checkpoint = open_checkpoint(chosen)
+    process = running(checkpoint, interpreter())
+    lines = zip(texts.sources, texts.hypotheses, texts.references, strict=True)
+    samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in lines]
+    by_segment = tuple(100 * score for score in process.score(samples, chosen.batch_size))
+    value = sum(by_segment) / len(by_segment)
+    made = f"{signature(chosen, process.device)}|{texts.made_by}"
+    return Scored(Score(METRIC, value, "x 100", made, len(by_segment)), by_segment)
+
+
+def signature(chosen: Comet, device: str) -> str:
+    """Return what a COMET number depends on beside the texts: model, its bytes, batch, precision, libraries, device."""
+    libraries = "|".join(f"{name}:{found}" for name, found in zip(LIBRARIES, versions(interpreter()), strict=True))
+    model = f"{model_name(chosen)}@{_sums(chosen.path)['checkpoints/model.ckpt'][:12]}"
+    return f"{METRIC}|model:{model}|batch:{chosen.batch_size}|{chosen.precision}|{libraries}|device:{device}"
+
+
+def model_name(chosen: Comet) -> str:
+    """Return the model's name: what its folder's card says (`demo-comet`), else the repository's.
+
+    Raises:
+        UserError: the card does not read.
+    """
+    card = chosen.path / _CARD
+    if not card.is_file():
+        return chosen.hub.rpartition("/")[2]
+    value = read_json(card)
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise UserError(f"{card} states no name: restore the checkpoint.")
+    return str(value["name"])
+
+
+def open_checkpoint(chosen: Comet) -> Checkpoint:
+    """Return the task's checkpoint with its sum, and whether the task trusts that sum."""
+    sha256 = _sums(chosen.path)["checkpoints/model.ckpt"]
+    return Checkpoint(chosen.path.resolve(), sha256, sha256 == chosen.trusted_sha256, str(chosen.precision))
+
+
+def _sums(root: Path) -> dict[str, str]:
+    """Return the sum of everything below a checkpoint's folder; read once per process while it stays as it is."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): _sum(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+
+
+@cache
+def _sum(path: Path, _changed: int, _size: int) -> str:
+    return sha256_of(path)

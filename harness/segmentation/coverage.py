@@ -1,0 +1,168 @@
+"""Coverage: how much speech a segmentation drops, and which sentences it splits or runs together."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean, median
+from typing import NamedTuple
+
+import msgspec
+
+from harness.testsets.segments import Segment, Segmentation
+
+TOUCH = 0.1
+"""Seconds that a segment and a sentence must share to count as having to do with each other: borders are blurred, and
+gold sentences overlap their neighbours."""
+
+
+class Stretch(NamedTuple):
+    """Seconds [start, stop) of a recording."""
+
+    start: float
+    stop: float
+
+
+class Lengths(msgspec.Struct, frozen=True):
+    """How long segments are, in seconds; all 0 where there are none."""
+
+    shortest: float
+    median: float
+    mean: float
+    longest: float
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segmentation does to the speech of a test set.
+
+    Attributes:
+        test_set: name.
+        method: how it was segmented.
+        against: what counts as speech: `gold` sentences, or `silero` for stretches that silero-vad hears.
+        speech_seconds: speech in all.
+        dropped_seconds: speech in no segment.
+        outside_seconds: what the segments hold beside speech.
+        sentences: sentences, or stretches of speech.
+        split: sentences of which several segments hold a part.
+        merged: sentences that share a segment with another one.
+        lost: sentences that no segment touches.
+        segments: number of segments.
+        lengths: of the segments.
+    """
+
+    test_set: str
+    method: str
+    against: str
+    speech_seconds: float
+    dropped_seconds: float
+    outside_seconds: float
+    sentences: int
+    split: int
+    merged: int
+    lost: int
+    segments: int
+    lengths: Lengths
+
+    @property
+    def dropped_share(self) -> float | None:
+        """Share of the speech that is dropped; None where there is no speech."""
+        return self.dropped_seconds / self.speech_seconds if self.speech_seconds else None
+
+    def __str__(self) -> str:
+        share = "no speech" if self.dropped_share is None else f"{100 * self.dropped_share:.2f} % of speech dropped"
+        unit = "sentences" if self.against == "gold" else "stretches of speech"
+        return (
+            f"{self.test_set}, {self.method}, against {self.against}: {share} ({self.dropped_seconds:.1f} of "
+            f"{self.speech_seconds:.1f} s), {self.outside_seconds:.1f} s outside of speech; of {self.sentences} {unit} "
+            f"{self.split} split, {self.merged} merged, {self.lost} lost; {self.segments} segments of "
+            f"{self.lengths.shortest:.2f} to {self.lengths.longest:.2f} s, median {self.lengths.median:.2f} s."
+        )
+
+
+def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: str) -> Coverage:
+    """Compare a segmentation with sentences, or stretches of speech, of the same recordings."""
+    held, spoken = _by_recording(segmentation.segments), _by_recording(sentences)
+    common = sum(_shared(_union(spoken[wav]), _union(held.get(wav, []))) for wav in spoken)
+    speech = sum(map(_total, spoken.values()))
+    fates = [fate for wav in spoken for fate in _fates(spoken[wav], held.get(wav, []))]
+    return Coverage(
+        test_set=segmentation.test_set,
+        method=segmentation.method,
+        against=against,
+        speech_seconds=round(speech, 3),
+        dropped_seconds=round(max(0.0, speech - common), 3),
+        outside_seconds=round(max(0.0, sum(map(_total, held.values())) - common), 3),
+        sentences=len(sentences),
+        split=sum(fate.split for fate in fates),
+        merged=sum(fate.merged for fate in fates),
+        lost=sum(fate.lost for fate in fates),
+        segments=len(segmentation.segments),
+        lengths=_lengths([segment.duration for segment in segmentation.segments]),
+    )
+
+
+class _Fate(NamedTuple):
+    split: bool
+    merged: bool
+    lost: bool
+
+
+def _by_recording(segments: Iterable[Segment]) -> dict[str, list[Stretch]]:
+    found: dict[str, list[Stretch]] = {}
+    for segment in segments:
+        stretch = Stretch(segment.offset, segment.offset + segment.duration)
+        found.setdefault(segment.wav, []).append(stretch)
+    return {wav: sorted(stretches) for wav, stretches in found.items()}
+
+
+def _union(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return sorted stretches with overlapping ones made one."""
+    joined: list[Stretch] = []
+    for stretch in stretches:
+        if joined and stretch.start <= joined[-1].stop:
+            joined[-1] = Stretch(joined[-1].start, max(joined[-1].stop, stretch.stop))
+        else:
+            joined.append(stretch)
+    return joined
+
+
+def _total(stretches: Iterable[Stretch]) -> float:
+    return sum(stretch.stop - stretch.start for stretch in _union(stretches))
+
+
+def _shared(left: Sequence[Stretch], right: Sequence[Stretch]) -> float:
+    """Return the seconds that two sorted rows of disjoint stretches have in common."""
+    shared, i, j = 0.0, 0, 0
+    while i < len(left) and j < len(right):
+        shared += max(0.0, min(left[i].stop, right[j].stop) - max(left[i].start, right[j].start))
+        if left[i].stop <= right[j].stop:
+            i += 1
+        else:
+            j += 1
+    return shared
+
+
+def _fates(sentences: Sequence[Stretch], segments: Sequence[Stretch]) -> list[_Fate]:
+    """Say of each sentence of a recording what its segments do to it; both sorted by start."""
+    holders = [_touching(sentence, segments) for sentence in sentences]
+    guests: dict[int, int] = {}
+    for places in holders:
+        for place in places:
+            guests[place] = guests.get(place, 0) + 1
+    return [_Fate(len(places) > 1, any(guests[place] > 1 for place in places), not places) for places in holders]
+
+
+def _touching(sentence: Stretch, segments: Sequence[Stretch]) -> list[int]:
+    """Return the positions of the segments that share `TOUCH` seconds with a sentence, or most of a shorter one."""
+    found = []
+    for place, segment in enumerate(segments):
+        if segment.start >= sentence.stop:
+            break
+        shared = min(sentence.stop, segment.stop) - max(sentence.start, segment.start)
+        if shared >= min(TOUCH, (sentence.stop - sentence.start) / 2):
+            found.append(place)
+    return found
+
+
+def _lengths(durations: Sequence[float]) -> Lengths:
+    if not durations:
+        return Lengths(0.0, 0.0, 0.0, 0.0)
+    rounded = (round(value, 4) for value in (min(durations), median(durations), fmean(durations), max(durations)))
+    return Lengths(*rounded)

@@ -1,0 +1,114 @@
+"""SHAS: which frames of a recording are inside of sentences, by a classifier on wav2vec 2.0.
+
+A recording is read window by window and never held whole, so that memory stays bounded however long it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from harness.audio.recording import RATE, Recording, read_stretch
+from harness.core.errors import UserError
+from harness.core.progress import Advance
+from harness.segmentation.frames import Frames
+from harness.segmentation.pinned_checksum import verify_sum
+from harness.config.segmentation import ShasSettings
+from harness.segmentation.shas_checkpoint import CONFIG, load_shas, weights_path
+from harness.segmentation.shas_windows import FRAME_RATE, Window, fill_gaps, frame_at, windows
+from harness.core.checksums import directory_sums
+from harness.core.workdir import WorkDir
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.segmentation.shas_model import ShasModel
+
+
+@dataclass(frozen=True)
+class ShasListener:
+    """Hears recordings with SHAS; loads the model when the first one is heard."""
+
+    settings: ShasSettings
+    device: str
+    workdir: WorkDir
+
+    @cached_property
+    def identity(self) -> list[object]:
+        """What its probabilities depend on beside the recording: bytes of both models, settings, libraries.
+
+        Raises:
+            UserError: a model is missing, or is not the one that its sum names.
+        """
+        settings, checkpoint, encoder = self.settings, self.checkpoint_sha256, self.settings.encoder_path
+        names = [CONFIG, weights_path(encoder).name]
+        sums = directory_sums(encoder, names, self.workdir.cache)
+        heard = [settings.listen_seconds, settings.inference_times, settings.batch_size, self.device.partition(":")[0]]
+        versions = [version("torch"), version("transformers")]
+        return ["shas", checkpoint, [sums[name].sha256 for name in names], heard, versions]
+
+    @cached_property
+    def checkpoint_sha256(self) -> str:
+        """Sum of the checkpoint's bytes, checked against the task's or the one at first use."""
+        path = self.settings.checkpoint_path
+        return verify_sum(path, self.settings.sha256, self.workdir)
+
+    @cached_property
+    def _model(self) -> "ShasModel":
+        _ = self.checkpoint_sha256
+        return load_shas(self.settings.checkpoint_path, self.settings.encoder_path, self.device)
+
+    def units(self, recording: Recording) -> int:
+        """Return how many windows a recording takes."""
+        return sum(len(one) for one in self._passes(recording))
+
+    def hear(self, recording: Recording, advance: Advance) -> Frames:
+        """Return the probabilities of a recording's frames, at 49.95 per second.
+
+        Raises:
+            UserError: the recording breaks off, or the model computes NaN.
+        """
+        import numpy as np
+
+        total = np.zeros(frame_at(samples_of(recording)))
+        for planned in self._passes(recording):
+            total += self._listen(recording, planned, advance)
+        if not np.isfinite(total).all():
+            raise UserError(f"SHAS computes NaN on {recording.path}: check the checkpoint and the encoder.")
+        return Frames(total / self.settings.inference_times, FRAME_RATE)
+
+    def _passes(self, recording: Recording) -> list[tuple[Window, ...]]:
+        length, times = round(self.settings.listen_seconds * RATE), self.settings.inference_times
+        return [windows(samples_of(recording), length, round(length / times * i)) for i in range(times)]
+
+    def _listen(self, recording: Recording, planned: Sequence[Window], advance: Advance) -> "NDArray[np.float64]":
+        """Go through a recording once."""
+        import numpy as np
+
+        track = np.full(planned[-1].last, np.nan)
+        for batch in _batches(planned, self.settings.batch_size):
+            audio = [_read(recording, window) for window in batch]
+            counts = [window.last - window.first for window in batch]
+            for window, heard in zip(batch, self._model.hear(audio, counts), strict=True):
+                track[window.first : window.first + len(heard)] = heard
+            advance(len(batch))
+        fill_gaps(track)
+        return track
+
+
+def samples_of(recording: Recording) -> int:
+    """Return a recording's samples at 16 kHz; at least one."""
+    return max(1, round(recording.frames * RATE / recording.rate))
+
+
+def _batches(planned: Sequence[Window], size: int) -> Iterator[list[Window]]:
+    remaining = iter(planned)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _read(recording: Recording, window: Window) -> "NDArray[np.float32]":
+    return read_stretch(recording, window.start / RATE, (window.stop - window.start) / RATE)

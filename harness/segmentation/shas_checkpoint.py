@@ -1,0 +1,211 @@
+"""Loading SHAS: the classifier from its published pickle, without running anything in it, and the encoder's weights.
+
+The classifier's file holds `{"state_dict", "args"}`, with the arguments of its training as an `argparse.Namespace`: the
+only class beside plain values and tensors that is let through.
+"""
+
+import argparse
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import UserError
+from harness.core.files import read_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    from harness.segmentation.shas_model import FrameClassifier, ShasModel
+
+CONFIG = "config.json"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Files of an encoder's weights; the first one that exists is read."""
+_STRIDE = 320
+"""Samples per frame: what the frame rate of 49.95 belongs to."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A frame classifier as its file holds it.
+
+    Attributes:
+        weights: by name.
+        encoder_layers: layers of the encoder that it was trained on.
+        layers: its own transformer layers.
+    """
+
+    weights: "dict[str, Tensor]"
+    encoder_layers: int
+    layers: int
+
+    @property
+    def hidden(self) -> int:
+        """Width of the states that it reads."""
+        return int(self.weights["layer_norm.weight"].shape[0])
+
+    @property
+    def feed_forward(self) -> int:
+        """Width inside its transformer layers; without layers, any number does."""
+        name = "transformer.layers.0.linear1.weight"
+        return int(self.weights[name].shape[0]) if self.layers else 1
+
+
+def load_shas(checkpoint: Path, encoder: Path, device: str) -> "ShasModel":
+    """Load a published checkpoint and the encoder that it was trained on.
+
+    Raises:
+        UserError: a file is missing or does not read, the checkpoint holds more than weights and arguments, or the two
+            do not belong together.
+    """
+    from harness.segmentation.shas_model import ShasModel, cut_encoder
+
+    classifier = read_classifier(checkpoint)
+    config = _read_config(encoder)
+    if config.hidden_size != classifier.hidden or config.num_hidden_layers < classifier.encoder_layers:
+        raise UserError(
+            f"{checkpoint} reads {classifier.hidden} values from layer {classifier.encoder_layers}, but {encoder} has "
+            f"{config.hidden_size} in {config.num_hidden_layers} layers: name the encoder that it was trained on."
+        )
+    model = cut_encoder(config, classifier.encoder_layers)
+    _fill(model, _bare(read_weights(encoder)), encoder)
+    return ShasModel(model.to(device), _head(classifier, checkpoint).to(device), device)
+
+
+def read_classifier(path: Path) -> Classifier:
+    """Read a frame classifier.
+
+    Raises:
+        UserError: missing, not in the published layout, or of anything but weights and arguments.
+    """
+    import torch
+
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"Cannot read the SHAS checkpoint {path}: {error.strerror or error}.") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{path} does not load as weights and arguments alone ({_reason(error)}): take the published file, nothing "
+            "else in it is ever run."
+        ) from error
+    return _checked(path, value)
+
+
+def _reason(error: Exception) -> str:
+    """Return what torch refuses, without its advice to load the file in an unsafe way."""
+    refused = re.search(r"WeightsUnpickler error: (.*?)(?: Please |\n|$)", str(error))
+    return (refused.group(1) if refused else type(error).__name__).strip(" .")
+
+
+def _checked(path: Path, value: object) -> Classifier:
+    import torch
+
+    wrong = UserError(f"{path} is not a SHAS checkpoint with `state_dict` and `args`: take the published file.")
+    if not isinstance(value, dict) or not isinstance(value.get("args"), argparse.Namespace):
+        raise wrong
+    weights, arguments = value.get("state_dict"), vars(value["args"])
+    if not isinstance(weights, dict) or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+        raise wrong
+    names = ("wav2vec_keep_layers", "classifier_n_transformer_layers")
+    layers = [arguments.get(name) for name in names]
+    needed = ["layer_norm.weight", *(["transformer.layers.0.linear1.weight"] if layers[1] else [])]
+    if not all(type(count) is int and 0 <= count <= 64 for count in layers) or any(n not in weights for n in needed):
+        raise wrong
+    return Classifier(weights, arguments[names[0]], arguments[names[1]])
+
+
+def _head(classifier: Classifier, path: Path) -> "FrameClassifier":
+    from harness.segmentation.shas_model import FrameClassifier
+
+    try:
+        head = FrameClassifier(classifier.hidden, classifier.layers, classifier.feed_forward)
+        head.load_state_dict(classifier.weights)
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"The weights in {path} do not fit its arguments ({reason}): take the published file."
+        ) from error
+    return head.eval()
+
+
+def _read_config(directory: Path) -> "Wav2Vec2Config":
+    import math
+
+    from transformers import Wav2Vec2Config
+
+    value = read_json(directory / CONFIG)
+    if not isinstance(value, dict) or value.get("model_type") != "wav2vec2":
+        raise UserError(f"{directory / CONFIG} describes no wav2vec 2.0 model: name the encoder's own directory.")
+    try:
+        config = Wav2Vec2Config.from_dict(value)
+        stride = math.prod(config.conv_stride)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{directory / CONFIG} does not read ({error}): restore it.") from error
+    if stride != _STRIDE:
+        raise UserError(f"{directory / CONFIG} gives a frame every {stride} samples, but SHAS needs {_STRIDE}.")
+    return config
+
+
+def read_weights(directory: Path) -> "dict[str, Tensor]":
+    """Read an encoder's weights.
+
+    Raises:
+        UserError: there is no file of weights, or it does not read.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = weights_path(directory)
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
+    except (SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, ValueError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{path} does not read as weights ({reason}): restore it.") from error
+
+
+def weights_path(directory: Path) -> Path:
+    """Return an encoder's file of weights.
+
+    Raises:
+        UserError: there is none.
+    """
+    for name in WEIGHTS:
+        if (directory / name).is_file():
+            return directory / name
+    raise UserError(
+        f"The encoder's weights are missing from {directory} ({' or '.join(WEIGHTS)}): put a copy of the wav2vec 2.0 "
+        "model that the SHAS checkpoint names there, or set `encoder` in the task's [segmentation.shas]."
+    )
+
+
+def _bare(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    """Return weights under the encoder's own names: pre-training put a prefix before them, older torch split names."""
+    old = {"conv.weight_g": "conv.parametrizations.weight.original0"}
+    old |= {"conv.weight_v": "conv.parametrizations.weight.original1"}
+    named = {}
+    for name, weight in weights.items():
+        short = name.removeprefix("wav2vec2.")
+        for ending, current in old.items():
+            short = short.removesuffix(ending) + current if short.endswith(ending) else short
+        named[short] = weight
+    return named
+
+
+def _fill(model: "Wav2Vec2Model", weights: "dict[str, Tensor]", directory: Path) -> None:
+    """Load what the cut encoder needs; what it does not have (later layers, heads) is left out."""
+    own = model.state_dict()
+    unused = {"masked_spec_embed"}
+    missing = sorted(set(own) - set(weights) - unused)
+    if missing:
+        raise UserError(f"{weights_path(directory)} lacks {len(missing)} weights, first {missing[0]}: restore it.")
+    wrong = [name for name in own if name in weights and weights[name].shape != own[name].shape]
+    if wrong:
+        raise UserError(f"{weights_path(directory)} does not fit its config.json at {wrong[0]}: restore both.")
+    model.load_state_dict({name: weights.get(name, own[name]).float() for name in own})

@@ -1,0 +1,75 @@
+"""How SHAS goes through a recording: windows of equal length, and which frames each of them answers for.
+
+Source: github.com/mt-upc/SHAS, src/supervised_hybrid/data.py and eval.py. Where the published code fails, this goes on:
+a recording under 2 s is one window (there it is none), and a recording whose length falls between two frames, such as
+30 s, ends with its last window's last frame (there the two differ by one, and it stops with an error).
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from harness.audio.recording import RATE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FRAME_RATE = 49.95
+"""Frames per second of wav2vec 2.0, as published; 16000/320 counts one frame too many in 20 s."""
+
+_SHORTEST_REST = 2 * RATE
+"""A rest shorter than this is heard with the window before it."""
+_NEIGHBOURS = 2
+
+
+@dataclass(frozen=True)
+class Window:
+    """Samples [start, stop) of a recording at 16 kHz, and the frames [first, last) that they are heard as."""
+
+    start: int
+    stop: int
+
+    @property
+    def first(self) -> int:
+        """First frame."""
+        return frame_at(self.start)
+
+    @property
+    def last(self) -> int:
+        """Frame after the last."""
+        return frame_at(self.stop)
+
+
+def frame_at(sample: int) -> int:
+    """Return the frame that begins nearest to a sample; halves go up."""
+    return round((sample + 1e-6) * (1 / (RATE / FRAME_RATE)))
+
+
+def windows(samples: int, length: int, start: int = 0) -> tuple[Window, ...]:
+    """Divide a recording.
+
+    Args:
+        samples: of the recording at 16 kHz, at least 1.
+        length: samples of a window.
+        start: first border after 0; passes over a recording differ in it.
+    """
+    first = start if start < samples else 0
+    borders = list(range(first, samples, length))
+    if borders[0] != 0:
+        borders.insert(0, 0)
+    if len(borders) > 1 and samples - borders[-1] < _SHORTEST_REST:
+        borders.pop()
+    borders.append(samples)
+    return tuple(Window(*pair) for pair in pairwise(borders))
+
+
+def fill_gaps(track: "NDArray[np.float64]") -> None:
+    """Give frames without an answer (NaN) the mean of those within two frames, from left to right, in place."""
+    import numpy as np
+
+    for gap in np.flatnonzero(np.isnan(track)):
+        near = track[max(0, gap - _NEIGHBOURS) : gap + _NEIGHBOURS + 1]
+        known = near[~np.isnan(near)]
+        if len(known):
+            track[gap] = known.mean()

@@ -1,0 +1,1 @@
+"""Submissions: manifest, condition, archive, description, check and re-scoring."""

@@ -1,0 +1,140 @@
+"""The description that the campaign wants beside every archive, written from the artifact alone."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+
+from harness.compression.artifact import Manifest
+from harness.compression.codecs.base import Codec
+from harness.submission.condition import Condition, supporting_data
+from harness.compression.registry import get_system
+from harness.compression.size import SizeReport, verdict
+from harness.submission.manifest import ModelName, Submission
+from harness.config.task import Task
+
+
+@dataclass(frozen=True)
+class PackedFile:
+    """A file in the archive.
+
+    Attributes:
+        path: inside the archive.
+        test_set: name of the test set.
+        lines: translations, each without line breaks.
+        signature: how they were made.
+    """
+
+    path: str
+    test_set: str
+    lines: tuple[str, ...]
+    signature: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a description says, before it is text.
+
+    Attributes:
+        name: the model's name in the campaign.
+        parts: the parts of the name.
+        submission: team and contact.
+        task: limit, roles and allowed data.
+        manifest: the artifact's provenance.
+        size: what the artifact weighs.
+        files: what the archive holds.
+    """
+
+    name: str
+    parts: ModelName
+    submission: Submission
+    task: Task
+    manifest: Manifest
+    size: SizeReport
+    files: tuple[PackedFile, ...]
+
+
+def render_description(description: Description) -> str:
+    """Return the description as Markdown; the same artifact and hypotheses give the same text."""
+    sections = (
+        ("Entry", _entry(description)),
+        ("Storage size", _size(description)),
+        ("Number of parameters", [f"- {description.size.parameters:,}"]),
+        ("Techniques", _techniques(description.manifest)),
+        ("Data", _data(description)),
+        ("Files", _files(description)),
+    )
+    body = "\n\n".join("\n".join([f"## {title}", "", *lines]) for title, lines in sections)
+    return f"# {description.name}\n\n{body}\n"
+
+
+def _entry(description: Description) -> list[str]:
+    system = get_system(description.manifest.system)
+    role = description.task.role(description.manifest.role)
+    contact = f", {description.submission.contact}" if description.submission.contact else ""
+    base = f", {role.hub}" if role.hub else ""
+    return [
+        f"- Team: {description.submission.team}{contact}",
+        f"- Task: {description.task.title} (`{description.task.name}`), direction {description.parts.pair}",
+        f"- Condition: {description.parts.condition}, {description.parts.kind} entry",
+        f"- System: `{system.name}`: {system.summary} ({system.source})",
+        f"- Base model: the {description.manifest.role} checkpoint{base}, sha256 `{description.manifest.base}`",
+        f"- Artifact: `{description.size.artifact}`",
+    ]
+
+
+def _size(description: Description) -> list[str]:
+    size, limit = description.size, description.task.limit
+    word = "PASS" if verdict(size, limit) else "FAIL"
+    sign = "<" if limit.strict else "<="
+    return [
+        f"- All files: {_bytes(size.total)}",
+        f"- Weights only: {_bytes(size.weights)}",
+        f"- Limit: {sign} {limit.bytes:,} bytes, counting {limit.counts}: {word}",
+    ]
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} bytes = {count / 1e9:.6f} GB = {count / 2**30:.6f} GiB"
+
+
+def _techniques(manifest: Manifest) -> list[str]:
+    """Name every codec with its arguments and what it stores, the heaviest share of the weights first."""
+    tensors: Counter[str] = Counter()
+    weights: Counter[str] = Counter()
+    for row in manifest.plan.assignments:
+        codec = _codec_text(row.codec)
+        tensors[codec] += 1
+        weights[codec] += row.tensor.numel
+    order = sorted(tensors, key=lambda codec: (-weights[codec], codec))
+    return [f"- `{codec}`: tensors: {tensors[codec]}, weights: {weights[codec]:,}" for codec in order]
+
+
+def _codec_text(codec: Codec) -> str:
+    fields = msgspec.to_builtins(codec)
+    name = fields.pop("codec")
+    return f"{name}({', '.join(f'{key}={value}' for key, value in sorted(fields.items()))})"
+
+
+def _data(description: Description) -> list[str]:
+    manifest, task = description.manifest, description.task
+    pretraining = task.role(manifest.role).pretraining
+    lines = [
+        f"- Data sets that supported the compression: {_names(supporting_data(manifest, task))}",
+        f"- of these, for calibration: {_names(manifest.calibration_datasets)}",
+        f"- Not counted, pre-training of the campaign's base model: {_names(pretraining)}",
+    ]
+    if description.parts.condition is Condition.CONSTRAINED:
+        lines.append(f"- Allowed in the constrained condition: {_names(task.names.constrained_data)}")
+    return lines
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _files(description: Description) -> list[str]:
+    return [
+        f"- `{file.path}`: {file.test_set}, {len(file.lines)} segments, made with `{file.signature}`"
+        for file in description.files
+    ]

@@ -1,0 +1,164 @@
+"""Submissions: which system a team enters as primary and contrastive, per direction."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from harness.core import manifests
+from harness.submission.condition import Condition
+from harness.core.errors import UserError
+from harness.compression.registry import get_system
+from harness.config.task import Names, Task
+
+FORMAT = 1
+_TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_FIELDS = {
+    "team": r"(?P<team>[A-Za-z0-9][A-Za-z0-9.-]*)",
+    "pair": r"(?P<pair>[a-z]{2,3}-[a-z]{2,3})",
+    "condition": r"(?P<condition>constrained|unconstrained)",
+    "entry": r"(?P<entry>primary|contrastive)",
+}
+
+
+class Kind(StrEnum):
+    """The campaign's kinds of entries."""
+
+    PRIMARY = "primary"
+    CONTRASTIVE = "contrastive"
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a manifest: unknown keys are refused."""
+
+
+class Entries(_Table, frozen=True):
+    """The systems that are entered in one direction.
+
+    Attributes:
+        primary: registered name of the system that the team wants to be judged by.
+        contrastive: another system, or None.
+    """
+
+    primary: str
+    contrastive: str | None = None
+
+
+class Submission(_Table, frozen=True):
+    """What a team submits.
+
+    Attributes:
+        team: short name, as it stands in model names: letters, digits, dots and hyphens.
+        task: name of the task profile.
+        entries: systems by direction.
+        contact: whom the organisers write to; goes into the description.
+        condition: what the team expects; the condition itself is derived, and packing fails when they differ.
+    """
+
+    team: str
+    task: str
+    entries: dict[str, Entries]
+    contact: str = ""
+    condition: Condition | None = None
+
+    def model_entries(self) -> tuple["ModelEntry", ...]:
+        """Return every model entry, directions in the manifest's order, primary first."""
+        found = []
+        for pair, entries in self.entries.items():
+            found.append(ModelEntry(pair, Kind.PRIMARY, entries.primary))
+            if entries.contrastive is not None:
+                found.append(ModelEntry(pair, Kind.CONTRASTIVE, entries.contrastive))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One entry of a submission: a system in one direction.
+
+    Attributes:
+        pair: the direction, e.g. `en-de`.
+        kind: primary or contrastive.
+        system: registered name.
+    """
+
+    pair: str
+    kind: Kind
+    system: str
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """The parts of a model's name in the campaign."""
+
+    team: str
+    pair: str
+    condition: Condition
+    kind: Kind
+
+
+def load_submission(name: str, task: Task) -> Submission:
+    """Read a submission manifest by name, or from the path of a .toml file, and hold it against the task.
+
+    Raises:
+        UserError: unknown or unreadable; another task's; or a team name, direction or system that cannot be entered.
+    """
+    path = manifests.find("submissions", name)
+    submission = manifests.read_toml(path, Submission, FORMAT)
+    if submission.task != task.name:
+        raise UserError(f"{path} is for task {submission.task!r}, not {task.name!r}: call it with the right --task.")
+    if not _TEAM.fullmatch(submission.team):
+        raise UserError(f"{path}: team {submission.team!r} may hold letters, digits, dots and hyphens only.")
+    if not submission.entries:
+        raise UserError(f"{path} enters no system: add a table such as [entries.en-de] with a primary.")
+    for entry in submission.model_entries():
+        _check_entry(path, entry, task)
+    for pair, entries in submission.entries.items():
+        if entries.primary == entries.contrastive:
+            raise UserError(f"{path}: {pair} enters {entries.primary} twice: name another contrastive system.")
+    return submission
+
+
+def _check_entry(path: Path, entry: ModelEntry, task: Task) -> None:
+    if not task.submitted(entry.pair):
+        raise UserError(f"{path}: task {task.name!r} has no test sets for {entry.pair}: remove that table.")
+    role = get_system(entry.system).role
+    if entry.pair not in task.role(role).directions:
+        raise UserError(
+            f"{path}: {entry.system} cannot be entered in {entry.pair}, since task {task.name!r} runs its role "
+            f"({role}) only in {', '.join(task.role(role).directions)}: name another system."
+        )
+
+
+def model_name(names: Names, parts: ModelName) -> str:
+    """Return the campaign's name of a model, e.g. `KIT_IWSLT26_ModelCompression_en-de_unconstrained_primary`.
+
+    Raises:
+        UserError: the task's pattern is not made of the four parts.
+    """
+    values = {"team": parts.team, "pair": parts.pair, "condition": str(parts.condition), "entry": str(parts.kind)}
+    return "".join(values[piece] if i % 2 else piece for i, piece in enumerate(_pieces(names)))
+
+
+def parse_model_name(names: Names, text: str) -> ModelName | None:
+    """Return the parts of a model's name, or None when it does not follow the campaign's pattern.
+
+    Raises:
+        UserError: the task's pattern is not made of the four parts.
+    """
+    pattern = "".join(_FIELDS[piece] if i % 2 else re.escape(piece) for i, piece in enumerate(_pieces(names)))
+    match = re.fullmatch(pattern, text)
+    if match is None:
+        return None
+    found = match.groupdict()
+    return ModelName(found["team"], found["pair"], Condition(found["condition"]), Kind(found["entry"]))
+
+
+def _pieces(names: Names) -> list[str]:
+    """Split the pattern into fixed texts (even positions) and the names of parts (odd positions)."""
+    pieces = re.split(r"\{(\w+)\}", names.model)
+    if sorted(pieces[1::2]) != sorted(_FIELDS):
+        wanted = ", ".join(f"{{{field}}}" for field in _FIELDS)
+        raise UserError(f"The task's model name {names.model!r} must hold each of {wanted} once: mend the profile.")
+    return pieces

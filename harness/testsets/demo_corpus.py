@@ -1,0 +1,144 @@
+"""The demo's spoken corpus, brought into the layout of the ACL 60/60 release.
+
+The corpus is committed small: for every split a folder with `FILE_ORDER`, `<talk>.flac`, and `sentences.jsonl` with one
+object per sentence: `talk`, `start` and `end` (samples), and the sentence in each language under its code.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.testsets.acl6060 import Layout, read_file_order
+from harness.audio.recording import RATE, write_pcm
+from harness.core.errors import UserError
+from harness.core.files import key_of, publish_directory, read_bounded, sha256_of, write_bytes
+
+FORMAT = 1
+ROOT = Path("2") / "acl_6060"
+"""Folder inside the released archive that holds the splits."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the corpus.
+
+    Attributes:
+        talk: talk id.
+        start: first sample.
+        end: sample after the last.
+        texts: the sentence by language code.
+    """
+
+    talk: str
+    start: int
+    end: int
+    texts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One split as committed.
+
+    Attributes:
+        folder: where it lies.
+        split: `dev` or `eval`.
+        languages: codes of the languages to write, the source's first.
+    """
+
+    folder: Path
+    split: str
+    languages: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """sha256 over everything that the materialised files are made from."""
+        files = [self.folder / "FILE_ORDER", self.folder / "sentences.jsonl"]
+        files += [self.folder / f"{talk}.flac" for talk in read_file_order(files[0])]
+        for file in files:
+            if not file.is_file():
+                raise UserError(f"{file} is missing: restore the demo's corpus from the repository.")
+        return key_of([FORMAT, self.split, self.languages, [[file.name, sha256_of(file)] for file in files]])
+
+
+def materialise(corpus: Corpus, name: str, testsets: Path) -> Path:
+    """Write the corpus as an unpacked ACL 60/60 archive; what is there already is left alone.
+
+    Args:
+        corpus: what to write.
+        name: label of the folder for people; its identity is the key behind it.
+        testsets: folder in which the test sets lie.
+
+    Returns:
+        The folder that holds the split's folder.
+
+    Raises:
+        UserError: a file of the corpus is missing or does not read.
+    """
+    final = testsets / f"{name}-{corpus.key[:16]}"
+    if not final.is_dir():
+        partial = final.with_name(f"{final.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _write(corpus, Layout(partial / ROOT / corpus.split, corpus.split))
+        publish_directory(partial, final)
+    return final / ROOT
+
+
+def _write(corpus: Corpus, layout: Layout) -> None:
+    talks = read_file_order(corpus.folder / "FILE_ORDER")
+    sentences = _read_sentences(corpus)
+    order = [talks.index(sentence.talk) if sentence.talk in talks else -1 for sentence in sentences]
+    if order != sorted(order) or -1 in order:
+        raise UserError(f"{corpus.folder / 'sentences.jsonl'} does not follow FILE_ORDER: restore the demo's corpus.")
+    layout.full.mkdir(parents=True)
+    layout.gold.mkdir(parents=True)
+    number = 1
+    for talk in talks:
+        number = _write_talk(corpus, layout, talk, [s for s in sentences if s.talk == talk], number)
+    for language in corpus.languages:
+        lines = "".join(f"{sentence.texts[language]}\n" for sentence in sentences)
+        write_bytes(layout.text(language), lines.encode())
+    write_bytes(layout.file_order, "".join(f"{talk}\n" for talk in talks).encode())
+
+
+def _write_talk(corpus: Corpus, layout: Layout, talk: str, sentences: Sequence[Sentence], number: int) -> int:
+    """Write one talk whole and in slices; return the number of the next slice."""
+    pcm = _decode(corpus.folder / f"{talk}.flac")
+    write_pcm(layout.full / f"{talk}.wav", pcm)
+    for index, sentence in enumerate(sentences):
+        if not 0 <= sentence.start < sentence.end <= len(pcm) // 2:
+            raise UserError(f"A sentence of {talk} lies outside of its recording: restore the demo's corpus.")
+        write_pcm(layout.sentence(number + index), pcm[2 * sentence.start : 2 * sentence.end])
+    return number + len(sentences)
+
+
+def _decode(path: Path) -> bytes:
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(str(path), dtype="int16")
+    except soundfile.SoundFileError as error:
+        raise UserError(f"{path} cannot be read as audio ({error}): restore the demo's corpus.") from error
+    if rate != RATE or samples.ndim != 1:
+        raise UserError(f"{path} is not mono at {RATE} Hz: restore the demo's corpus.")
+    return bytes(samples.astype("<i2").tobytes())
+
+
+def _read_sentences(corpus: Corpus) -> list[Sentence]:
+    path = corpus.folder / "sentences.jsonl"
+    rows = enumerate(read_bounded(path).splitlines(), start=1)
+    return [_sentence(f"{path}, line {number}", row, corpus.languages) for number, row in rows]
+
+
+def _sentence(where: str, row: bytes, languages: Sequence[str]) -> Sentence:
+    try:
+        fields = msgspec.json.decode(row, type=dict[str, str | int])
+        texts = {language: str(fields[language]) for language in languages}
+        sentence = Sentence(str(fields["talk"]), int(fields["start"]), int(fields["end"]), texts)
+    except (msgspec.DecodeError, KeyError, ValueError) as error:
+        raise UserError(f"{where}, does not read ({error!r}): restore the demo's corpus.") from error
+    if any("\n" in text or "\r" in text for text in texts.values()):
+        raise UserError(f"{where}, holds a sentence of two lines: restore the demo's corpus.")
+    return sentence

@@ -1,0 +1,70 @@
+"""Texts that come with recordings: one file per talk and language, `<talk>.<language>.txt`, a sentence a line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.testsets.acl6060 import read_sentences
+from harness.core.errors import UserError
+from harness.testsets.segments import Segment
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences of a test set, talk by talk, line N of one language belonging to line N of the others.
+
+    Attributes:
+        wavs: the recording that each line belongs to.
+        texts: lines by language; a language without files is missing.
+    """
+
+    wavs: tuple[str, ...]
+    texts: dict[str, tuple[str, ...]]
+
+
+def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequence[str]) -> Sentences:
+    """Read the texts of all talks.
+
+    Args:
+        folder: where the files lie; it need not exist when no text is expected.
+        talks: talk ids in FILE_ORDER's order.
+        source: language of the speech; transcripts may be missing, but not for some talks only.
+        targets: languages of the references, which must be there.
+
+    Raises:
+        UserError: a file is missing, is not UTF-8, or differs in its number of lines from the others of its talk.
+    """
+    transcribed = any((folder / f"{talk}.{source}.txt").exists() for talk in talks)
+    languages = (*((source,) if transcribed else ()), *targets)
+    texts: dict[str, list[str]] = {language: [] for language in languages}
+    wavs: list[str] = []
+    for talk in talks if languages else ():
+        lines = {language: read_sentences(folder / f"{talk}.{language}.txt") for language in languages}
+        _check_equal(folder, talk, {language: len(found) for language, found in lines.items()})
+        for language, found in lines.items():
+            texts[language] += found
+        wavs += [f"{talk}.wav"] * len(lines[languages[0]])
+    return Sentences(tuple(wavs), {language: tuple(lines) for language, lines in texts.items()})
+
+
+def _check_equal(folder: Path, talk: str, counts: dict[str, int]) -> None:
+    if len(set(counts.values())) != 1:
+        said = ", ".join(f"{language} {count}" for language, count in counts.items())
+        raise UserError(f"The texts of {talk} in {folder} differ in their lines ({said}): restore the files.")
+
+
+def check_against_gold(folder: Path, sentences: Sentences, segments: Sequence[Segment]) -> None:
+    """Hold that every line has its segment.
+
+    Raises:
+        UserError: a recording has another number of lines than of given segments.
+    """
+    if not sentences.wavs:
+        return
+    gold = [segment.wav for segment in segments]
+    for wav in dict.fromkeys((*gold, *sentences.wavs)):
+        lines, given = sentences.wavs.count(wav), gold.count(wav)
+        if lines != given:
+            raise UserError(
+                f"{folder} has {lines} line(s) for the {given} given segment(s) of {wav}: restore the files."
+            )

@@ -1,0 +1,44 @@
+"""Test sets: recordings, gold segments, source transcripts and references."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.findings import Finding
+from harness.testsets.segments import Segmentation
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A test set on disk, imported and checked.
+
+    Attributes:
+        name: its name, e.g. `acl6060-eval`; the name of the manifest.
+        campaign_name: the set's folder in the campaign's archive, e.g. `ACL6060`.
+        dataset: the data set that it belongs to, as provenance names it, e.g. `acl6060`.
+        audio: folder of the full recordings.
+        file_order: recordings' file names (with `.wav`), in the order that the campaign prescribes.
+        gold: gold segmentation, or None for an unsegmented set.
+        gold_audio: folder of `sent_<N>.wav` (N from 1, in the order of `gold`), or None.
+        source: transcripts, line by line beside the references, or None.
+        references: target language -> reference translations of the gold segments, or of each recording's sentences in
+            turn where there are no gold segments.
+        key: sha256 over the manifest, the texts and every audio file's sha256.
+        sentence_wavs: for a set with texts but without gold segments, the recording that each line of `source` and
+            `references` belongs to, recordings in FILE_ORDER's order; else None, and the gold segments say it.
+        findings: what was done to the recordings when they were imported, e.g. channels averaged.
+    """
+
+    __test__ = False
+
+    name: str
+    campaign_name: str
+    dataset: str
+    audio: Path
+    file_order: tuple[str, ...]
+    gold: Segmentation | None
+    gold_audio: Path | None
+    source: tuple[str, ...] | None
+    references: dict[str, tuple[str, ...]]
+    key: str
+    sentence_wavs: tuple[str, ...] | None = None
+    findings: tuple[Finding, ...] = ()
