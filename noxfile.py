@@ -89,10 +89,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
-    """Check style and formatting with ruff."""
+    """Check style and formatting with ruff, and the layers of the packages with import-linter."""
     prepare(session, DEVELOPMENT)
     tool(session, "ruff", "check", ".")
     tool(session, "ruff", "format", "--check", ".")
+    tool(session, "lint-imports")
 
 
 @nox.session(venv_backend="none", default=False)

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import msgspec
 
-from harness.calibration.system_artifacts import laboratory_of
+from harness.calibration.context import MeasurementContext
 from harness.calibration.development import read_sentences
-from harness.calibration.context import Laboratory
 from harness.calibration.reconstruction import LayerError, reconstruction_errors
 from harness.calibration.sensitivity import by_length
-from harness.core.files import write_json
-from harness.inference.engine import lazily
-from harness.inference.load import load_dense
+from harness.calibration.system_artifacts import measurement_context
 from harness.compression.registry import get_system
 from harness.compression.size import measure
 from harness.config.task import load_task
+from harness.core.files import write_json
 from harness.core.workdir import open_workdir
+from harness.inference.engine import lazily
+from harness.inference.load import load_dense
 
 RESULT = Path(__file__).parent / "results" / "awq.json"
 WITHOUT, WITH = "hqq-contrastive", "hqq-primary"
@@ -51,20 +51,22 @@ def main() -> None:
     parser.add_argument("--workdir", default=None)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    laboratory = laboratory_of(load_task(options.task), get_system(WITH), open_workdir(options.workdir), options.device)
-    plain, calibrated = (laboratory.artifact(name) for name in (WITHOUT, WITH))
-    dense = load_dense(laboratory.checkpoint, options.device)
-    held_out = msgspec.structs.replace(laboratory.task, development_sets=laboratory.task.test_sets)
-    reader = Laboratory(held_out, laboratory.role_name, laboratory.checkpoint, laboratory.workdir, options.device)
+    context = measurement_context(
+        load_task(options.task), get_system(WITH), open_workdir(options.workdir), options.device
+    )
+    plain, calibrated = (context.artifact(name) for name in (WITHOUT, WITH))
+    dense = load_dense(context.checkpoint, options.device)
+    held_out = msgspec.structs.replace(context.task, development_sets=context.task.test_sets)
+    reader = MeasurementContext(held_out, context.role_name, context.checkpoint, context.workdir, options.device)
     examples = [sentence.example for sentence in read_sentences(reader, dense)]
-    batches = [[examples[i] for i in batch] for batch in by_length(examples, laboratory.role.decoding.batch_size)]
+    batches = [[examples[i] for i in batch] for batch in by_length(examples, context.role.decoding.batch_size)]
     errors = [
         reconstruction_errors(dense, lazily(artifact, options.device)(), batches) for artifact in (plain, calibrated)
     ]
     weights = [measure(artifact).total for artifact in (plain, calibrated)]
     ratios = [b.relative / a.relative for a, b in zip(*errors, strict=True)]
     result = Result(
-        task=laboratory.task.name,
+        task=context.task.name,
         held_out=tuple(sorted({name for names in held_out.development_sets.values() for name in names})),
         sentences=len(examples),
         without=errors[0],

@@ -17,16 +17,16 @@ from unittest import mock
 import msgspec
 
 from harness.calibration.system_artifacts import find_artifact
-from harness.evaluation.evaluate import Bench
+from harness.config.task import load_task
 from harness.core.files import write_json
-from harness.testsets.load import load_test_set
+from harness.core.workdir import open_workdir
+from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.decoding import decode
 from harness.inference.engine import Engine, lazily
+from harness.inference.examples import Reader
 from harness.inference.generate import plan_batches
 from harness.inference.prompting import Example
-from harness.inference.examples import Reader
-from harness.config.task import load_task
-from harness.core.workdir import open_workdir
+from harness.testsets.load import load_test_set
 
 RESULT = Path(__file__).parent / "results" / "decoding.json"
 ROUNDS = 3
@@ -69,10 +69,10 @@ def main() -> None:
 
     task, workdir = load_task(options.task), open_workdir(options.workdir)
     artifact = find_artifact(task, options.system, workdir)
-    bench = Bench(task, artifact, lazily(artifact, options.device), options.device, workdir)
-    pair = bench.pairs[0]
-    request = bench.request(load_test_set(task.test_sets[pair][0], workdir), pair)
-    reader = Reader(request, bench.engine())
+    under_test = SystemUnderTest(task, artifact, lazily(artifact, options.device), options.device, workdir)
+    direction = under_test.directions[0]
+    request = under_test.request(load_test_set(task.test_sets[direction][0], workdir), direction)
+    reader = Reader(request, under_test.engine())
     plan = plan_batches(request.segmentation.segments, request.decoding.batch_size)
     batches = [[reader.read(index) for index in batch] for batch in plan]
     seconds: dict[str, list[float]] = {"transformers": [], "light": []}
@@ -80,7 +80,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name, way in (("transformers", as_transformers), ("light", nullcontext)):
             with way():
-                taken, texts = _decode(bench.engine(), batches, request.decoding.max_new_tokens)
+                taken, texts = _decode(under_test.engine(), batches, request.decoding.max_new_tokens)
             seconds[name].append(taken)
             said.append(texts)
     if any(texts != said[0] for texts in said):

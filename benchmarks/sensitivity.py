@@ -14,17 +14,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness.calibration.system_artifacts import laboratory_of
-from harness.evaluation.cross_entropy import sentence_nats
 from harness.calibration.development import read_sentences
 from harness.calibration.sensitivity import Granularity, Sensitivity, Sweep, by_length
+from harness.calibration.system_artifacts import measurement_context
 from harness.compression.codecs import Hqq
-from harness.core.files import write_json
-from harness.inference.engine import lazily
-from harness.inference.encoder_cache import Heard
 from harness.compression.registry import get_system
 from harness.config.task import load_task
+from harness.core.files import write_json
 from harness.core.workdir import open_workdir
+from harness.evaluation.cross_entropy import sentence_nats
+from harness.inference.encoder_cache import EncoderCache
+from harness.inference.engine import lazily
 
 RESULT = Path(__file__).parent / "results" / "sensitivity.json"
 PARENT, TRIAL = "hqq4-emb2-g128", Hqq(3, group_size=128)
@@ -52,17 +52,17 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     task = load_task(options.task)
-    laboratory = laboratory_of(task, get_system(PARENT), open_workdir(options.workdir), options.device)
-    engine = lazily(laboratory.artifact(PARENT), options.device)()
-    examples = [sentence.example for sentence in read_sentences(laboratory, engine)]
-    batches = [[examples[i] for i in batch] for batch in by_length(examples, laboratory.role.decoding.batch_size)]
-    sweep = Sweep(laboratory.checkpoint, engine, batches)
-    units = Sensitivity(PARENT, TRIAL, granularity=Granularity.LAYER).units(laboratory)
+    context = measurement_context(task, get_system(PARENT), open_workdir(options.workdir), options.device)
+    engine = lazily(context.artifact(PARENT), options.device)()
+    examples = [sentence.example for sentence in read_sentences(context, engine)]
+    batches = [[examples[i] for i in batch] for batch in by_length(examples, context.role.decoding.batch_size)]
+    sweep = Sweep(context.checkpoint, engine, batches)
+    units = Sensitivity(PARENT, TRIAL, granularity=Granularity.LAYER).units(context)
     begin = time.perf_counter()
     _, cached = sweep.run(units, TRIAL)
     middle = time.perf_counter()
     whole = []
-    forgetful = replace(engine, heard=Heard(capacity=0))
+    forgetful = replace(engine, encoder_cache=EncoderCache(capacity=0))
     for unit in units:
         with sweep.swapped(unit, TRIAL):
             whole.append([nats for batch in batches for nats in sentence_nats(forgetful, batch)])

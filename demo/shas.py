@@ -23,7 +23,7 @@ from demo.finetune import DATASET
 from demo.release import write_json
 from demo.speech import RATE, Samples
 from demo.synthesise import Spoken, load_spoken
-from harness.segmentation.shas_model import FrameClassifier, ShasModel, cut_encoder, frame_mask, normalised
+from harness.segmentation.shas_model import ShasHead, ShasModel, cut_encoder, frame_mask, normalised
 from harness.segmentation.shas_windows import FRAME_RATE, frame_at, windows
 
 SEED = 2026
@@ -99,7 +99,7 @@ def targets(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 def build() -> ShasModel:
     """The untrained model."""
     torch.manual_seed(SEED)
-    return ShasModel(cut_encoder(config(), LAYERS), FrameClassifier(HIDDEN, 1, FEED_FORWARD), "cpu")
+    return ShasModel(cut_encoder(config(), LAYERS), ShasHead(HIDDEN, 1, FEED_FORWARD), "cpu")
 
 
 def logits_of(model: ShasModel, audio: Tensor, count: int) -> Tensor:
@@ -153,7 +153,7 @@ def measure(model: ShasModel, corpus: Path, split: str) -> dict[str, float]:
             inside[row.start : row.end] = True
         wanted = targets(inside) > 0.5
         for window in windows(len(audio), 20 * RATE):
-            heard = model.hear([audio[window.start : window.stop]], [window.last - window.first])[0] >= 0.5
+            heard = model.classify([audio[window.start : window.stop]], [window.last - window.first])[0] >= 0.5
             truth = wanted[window.first : window.first + len(heard)]
             for side in (False, True):
                 right[int(side)] += int(((heard == side) & (truth == side)).sum())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.core.workdir import WorkDir, open_workdir
+from harness.models.checkpoint import Checkpoint, open_checkpoint
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 
 

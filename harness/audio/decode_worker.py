@@ -1,7 +1,7 @@
-"""A process that decodes one audio file that nobody vouches for, measures it, and writes it as the model hears it.
+"""Decode one untrusted audio file in a process of its own, measure it, and write it as 16 kHz mono WAV.
 
-Run by `harness.audio.inspect` as `python -m harness.audio.decode_worker SOURCE TARGET SECONDS`: a crafted file can crash the
-decoder, or keep it busy for ever, and then takes only this process with it. Memory stays bounded at any length.
+`harness.audio.inspect` runs `python -m harness.audio.decode_worker SOURCE TARGET SECONDS`: a crafted file can crash or
+stall the decoder, and then ends only this process. Memory stays bounded for recordings of any length.
 """
 
 import json
@@ -32,7 +32,7 @@ _ENDLESS = 0x7FFF_0000
 
 
 @dataclass
-class Heard:
+class DecodeReport:
     """What a file holds.
 
     Attributes:
@@ -59,10 +59,10 @@ class Heard:
 
 
 def main() -> None:
-    """Read the file, write it, and print what was heard as one JSON object."""
+    """Read the file, write it, and print what was report as one JSON object."""
     source, target, seconds = sys.argv[1:4]
     _limit(int(float(seconds)) + 1)
-    print(json.dumps(asdict(listen(Path(source), Path(target)))))
+    print(json.dumps(asdict(decode(Path(source), Path(target)))))
 
 
 def _limit(seconds: int) -> None:
@@ -75,58 +75,58 @@ def _limit(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
-def listen(source: Path, target: Path) -> Heard:
+def decode(source: Path, target: Path) -> DecodeReport:
     """Decode `source` in blocks and write it to `target`: 16 kHz, mono, 16 bit, channels averaged.
 
     What is wrong with the file is said in the result; `target` is of use only when `failure` is empty.
     """
     import soundfile
 
-    heard = Heard()
+    report = DecodeReport()
     try:
         with soundfile.SoundFile(str(source)) as stream:
-            heard.rate, heard.channels = stream.samplerate, stream.channels
-            heard.announced = _riff_frames(source, stream.frames)
-            if not (_RATES[0] <= heard.rate <= _RATES[1] and 1 <= heard.channels <= _CHANNELS):
-                heard.failure = f"{heard.rate} Hz and {heard.channels} channels are no recording of speech"
-                return heard
-            _write(target, heard, _blocks(stream, heard))
+            report.rate, report.channels = stream.samplerate, stream.channels
+            report.announced = _riff_frames(source, stream.frames)
+            if not (_RATES[0] <= report.rate <= _RATES[1] and 1 <= report.channels <= _CHANNELS):
+                report.failure = f"{report.rate} Hz and {report.channels} channels are no recording of speech"
+                return report
+            _write(target, report, _blocks(stream, report))
     except soundfile.LibsndfileError as error:
-        heard.failure = str(error.error_string)
-        heard.unknown = error.code == 1
+        report.failure = str(error.error_string)
+        report.unknown = error.code == 1
     except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
-        heard.failure = str(error) or type(error).__name__
-    return heard
+        report.failure = str(error) or type(error).__name__
+    return report
 
 
-def _blocks(stream: Any, heard: Heard) -> Iterator["NDArray[np.float32]"]:
+def _blocks(stream: Any, report: DecodeReport) -> Iterator["NDArray[np.float32]"]:
     """Yield the file's samples, channels averaged, and measure them on the way."""
     import numpy as np
 
     while True:
-        block = stream.read(_BLOCK_SECONDS * heard.rate, dtype="float32", always_2d=True)
+        block = stream.read(_BLOCK_SECONDS * report.rate, dtype="float32", always_2d=True)
         if not len(block):
             return
-        heard.frames += len(block)
-        if heard.frames > LONGEST * heard.rate:
+        report.frames += len(block)
+        if report.frames > LONGEST * report.rate:
             raise ValueError(f"it is longer than {LONGEST // 3600} hours")
-        heard.strange += int(block.size - np.isfinite(block).sum())
-        if heard.strange:
+        report.strange += int(block.size - np.isfinite(block).sum())
+        if report.strange:
             return
         loud = np.abs(block)
-        heard.peak = max(heard.peak, float(loud.max()))
-        heard.clipped += int((loud >= _FULL_SCALE).sum())
+        report.peak = max(report.peak, float(loud.max()))
+        report.clipped += int((loud >= _FULL_SCALE).sum())
         yield block.mean(axis=1, dtype=np.float32)
 
 
-def _write(target: Path, heard: Heard, blocks: Iterator["NDArray[np.float32]"]) -> None:
+def _write(target: Path, report: DecodeReport, blocks: Iterator["NDArray[np.float32]"]) -> None:
     import numpy as np
 
     with wave.open(str(target), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(RATE)
-        for block in resampled(blocks, heard.rate):
+        for block in resampled(blocks, report.rate):
             out.writeframes(np.clip(np.round(block * 32768), -32768, 32767).astype("<i2").tobytes())
 
 
@@ -134,7 +134,7 @@ def resampled(blocks: Iterator["NDArray[np.float32]"], rate: int) -> Iterator["N
     """Resample a stream of mono samples to 16 kHz, as scipy's polyphase filter does it to the whole.
 
     Each block is filtered with as much of its neighbours as the filter reaches, and begins where an output sample
-    falls on an input sample; so the seams cannot be heard or measured.
+    falls on an input sample; so the seams cannot be report or measured.
     """
     up, down = RATE // math.gcd(rate, RATE), rate // math.gcd(rate, RATE)
     if up == down:

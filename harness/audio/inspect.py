@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.audio.recording import RATE
-from harness.audio.decode_worker import Heard
-from harness.core.errors import UserError
+from harness.audio.decode_worker import DecodeReport
 from harness.audio.ffmpeg import SUFFIXES as CONTAINERS
 from harness.audio.ffmpeg import extract_audio
+from harness.audio.recording import RATE
+from harness.core.errors import UserError
 from harness.core.files import published, write_json
 from harness.core.findings import Finding, Severity
 
@@ -54,13 +54,13 @@ def normalise(source: Path, target: Path, seconds: float | None = None) -> tuple
             with tempfile.TemporaryDirectory(dir=target.parent) as folder:
                 plain = Path(folder) / "audio.wav"
                 extract_audio(source, plain, limit)
-                heard = _listen(plain, temporary, limit)
+                report = _decode(plain, temporary, limit)
         else:
-            heard = _listen(source, temporary, limit)
-        fault = _fault(source, heard)
+            report = _decode(source, temporary, limit)
+        fault = _fault(source, report)
         if fault is not None:
             raise fault
-    return tuple(_warnings(source.name, heard))
+    return tuple(_warnings(source.name, report))
 
 
 def examine(source: Path, sha256: str, cache: Path) -> tuple[Finding, ...]:
@@ -80,7 +80,7 @@ def examine(source: Path, sha256: str, cache: Path) -> tuple[Finding, ...]:
         raise UserError(f"{path} does not read ({error}): remove it and run this again.") from error
 
 
-def _listen(source: Path, target: Path, limit: float) -> Heard:
+def _decode(source: Path, target: Path, limit: float) -> DecodeReport:
     """Ask the worker; what it does not survive is the file's fault."""
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -92,45 +92,45 @@ def _listen(source: Path, target: Path, limit: float) -> Heard:
     except subprocess.TimeoutExpired as error:
         raise UserError(f"{source} kept the audio decoder busy for over {limit:.0f} s: replace it.") from error
     try:
-        return msgspec.json.decode(done.stdout, type=Heard)
+        return msgspec.json.decode(done.stdout, type=DecodeReport)
     except msgspec.DecodeError as error:
         raise UserError(
             f"{source} crashed the audio decoder (exit code {done.returncode}): replace it by the original recording."
         ) from error
 
 
-def _fault(source: Path, heard: Heard) -> UserError | None:
+def _fault(source: Path, report: DecodeReport) -> UserError | None:
     """Return what makes a recording useless, as one sentence."""
-    lost = (heard.announced or 0) - heard.frames
-    if heard.strange:
+    lost = (report.announced or 0) - report.frames
+    if report.strange:
         reason = "holds samples that are not numbers"
-    elif heard.failure and heard.frames:
-        reason = f"breaks off after {heard.frames / heard.rate:.2f} s ({heard.failure.rstrip('.')})"
-    elif heard.failure:
-        reason = f"cannot be read as audio ({heard.failure.rstrip('.')})"
-    elif not heard.frames:
+    elif report.failure and report.frames:
+        reason = f"breaks off after {report.frames / report.rate:.2f} s ({report.failure.rstrip('.')})"
+    elif report.failure:
+        reason = f"cannot be read as audio ({report.failure.rstrip('.')})"
+    elif not report.frames:
         reason = "holds no audio"
-    elif lost > _SLACK * heard.rate:
-        seconds = (heard.frames / heard.rate, (heard.announced or 0) / heard.rate)
+    elif lost > _SLACK * report.rate:
+        seconds = (report.frames / report.rate, (report.announced or 0) / report.rate)
         reason = f"breaks off after {seconds[0]:.2f} s of {seconds[1]:.2f} s"
     else:
         return None
     return UserError(f"{source} {reason}: replace it by the original recording.")
 
 
-def _warnings(name: str, heard: Heard) -> list[Finding]:
+def _warnings(name: str, report: DecodeReport) -> list[Finding]:
     found = []
-    if heard.channels != 1:
-        found.append(("audio-channels", f"has {heard.channels} channels, which are averaged into one."))
-    if heard.rate != RATE:
-        found.append(("audio-rate", f"is sampled at {heard.rate} Hz and is resampled to {RATE} Hz."))
-    if heard.peak < _SILENT:
+    if report.channels != 1:
+        found.append(("audio-channels", f"has {report.channels} channels, which are averaged into one."))
+    if report.rate != RATE:
+        found.append(("audio-rate", f"is sampled at {report.rate} Hz and is resampled to {RATE} Hz."))
+    if report.peak < _SILENT:
         found.append(("audio-silence", "is silent from beginning to end: check that it is the right recording."))
-    if (share := heard.clipped / (heard.frames * heard.channels)) > _CLIPPED:
+    if (share := report.clipped / (report.frames * report.channels)) > _CLIPPED:
         found.append(("audio-clipping", f"is clipped: {share:.1%} of its samples are at full scale."))
-    if heard.announced is None:
+    if report.announced is None:
         found.append(("audio-length", "does not say its length, so nothing shows whether it is whole."))
-    elif heard.frames - heard.announced > _SLACK * heard.rate:
-        extra = (heard.frames - heard.announced) / heard.rate
+    elif report.frames - report.announced > _SLACK * report.rate:
+        extra = (report.frames - report.announced) / report.rate
         found.append(("audio-length", f"holds {extra:.2f} s more than its header announces; all of it is taken."))
     return [Finding(name, rule, sentence, Severity.WARNING) for rule, sentence in found]

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from harness.calibration.base import Measurement, StoredRequest
-from harness.calibration.development import Sentence, datasets, describe, read_sentences
-from harness.compression.measurement_request import Choices, Request
+from harness.calibration.development import DevelopmentExample, datasets, describe, read_sentences
 from harness.compression.codecs.base import Codec
+from harness.compression.measurement_request import MeasurementRequest, PlanContext
+from harness.compression.transforms.base import Transform
+from harness.compression.transforms.fold import FOLDS, FoldScales, scale_name
 from harness.core.errors import MissingExtraError, UserError
 from harness.core.files import published, sha256_of
 from harness.core.progress import progress
 from harness.core.safetensors_io import write_tensors
-from harness.compression.transforms.base import Transform
-from harness.compression.transforms.fold import FOLDS, FoldScales, scale_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.calibration.context import Laboratory
+    from harness.calibration.context import MeasurementContext
 
 _DECODER = "language_model.model.layers."
 REVISION = 3
@@ -82,6 +82,7 @@ class MeasureScales(StoredRequest[AwqScales]):
     """
 
     result: ClassVar[type[Measurement]] = AwqScales
+    kind: ClassVar[str] = "MeasureScales"
 
     prompts: Prompts
     share: float
@@ -97,21 +98,21 @@ class MeasureScales(StoredRequest[AwqScales]):
         """In proportion to the sentences."""
         return self.share
 
-    def require(self, laboratory: "Laboratory") -> None:
+    def require(self, context: "MeasurementContext") -> None:
         """Check that autoawq can be imported and that there is development data."""
         require_awq()
-        laboratory.development()
+        context.development()
 
-    def inputs(self, laboratory: "Laboratory") -> object:
+    def inputs(self, context: "MeasurementContext") -> object:
         """The base, the data and the codecs; versions too, since the search depends on them."""
         from importlib.metadata import version
 
         require_awq()
         codecs = [(name, msgspec.to_builtins(codec)) for name, codec in self.codecs]
         versions = [(library, version(library)) for library in LIBRARIES]
-        return [REVISION, laboratory.fingerprint, describe(laboratory), self.prompts, self.share, codecs, versions]
+        return [REVISION, context.fingerprint, describe(context), self.prompts, self.share, codecs, versions]
 
-    def make(self, laboratory: "Laboratory", key: str) -> AwqScales:
+    def make(self, context: "MeasurementContext", key: str) -> AwqScales:
         """Search layer by layer, on the outputs of the uncompressed model.
 
         Raises:
@@ -120,8 +121,8 @@ class MeasureScales(StoredRequest[AwqScales]):
         from harness.calibration.awq_search import search
         from harness.inference.load import load_dense
 
-        engine = load_dense(laboratory.checkpoint, laboratory.device)
-        sentences = choose(read_sentences(laboratory, engine), self.prompts, self.share)
+        engine = load_dense(context.checkpoint, context.device)
+        sentences = choose(read_sentences(context, engine), self.prompts, self.share)
         found: dict[str, Tensor] = {}
         errors: list[FoldError] = []
         with progress(
@@ -131,12 +132,12 @@ class MeasureScales(StoredRequest[AwqScales]):
                 found[scale_name(fold.layer, fold.name)] = fold.scales
                 errors.append(FoldError(fold.layer, fold.name, fold.plain, fold.scaled))
                 advance(1)
-        path = laboratory.workdir.measurements / f"{key}.safetensors"
+        path = context.workdir.measurements / f"{key}.safetensors"
         with published(path) as temporary:
             write_tensors(temporary, found)
         return AwqScales(
             key=key,
-            datasets=datasets(laboratory),
+            datasets=datasets(context),
             sha256=sha256_of(path),
             sentences=len(sentences),
             errors=tuple(errors),
@@ -156,15 +157,15 @@ class Awq:
     share: float = 1.0
 
     @property
-    def needs(self) -> tuple[Request[Any], ...]:
-        """The scales; their codecs are known only when the rules are settled."""
+    def needs(self) -> tuple[MeasurementRequest[Any], ...]:
+        """The scales; their codecs are known only when the rules are resolved."""
         return (MeasureScales(self.prompts, self.share, ()),)
 
-    def settle(self, choices: Choices) -> Transform:
+    def resolve(self, context: PlanContext) -> Transform:
         """Return the fold of the measured scales."""
-        names = sorted(s.name for s in choices.tensors if s.is_linear and s.name.startswith(_DECODER))
-        request = MeasureScales(self.prompts, self.share, tuple((name, choices.codecs[name]) for name in names))
-        measured = choices.answer(request)
+        names = sorted(s.name for s in context.tensors if s.is_linear and s.name.startswith(_DECODER))
+        request = MeasureScales(self.prompts, self.share, tuple((name, context.codecs[name]) for name in names))
+        measured = context.measure(request)
         return FoldScales(measured.key, measured.sha256)
 
 
@@ -180,7 +181,7 @@ def require_awq() -> None:
         raise MissingExtraError("AWQ calibration", "autoawq", "awq")
 
 
-def choose(sentences: tuple[Sentence, ...], prompts: Prompts, share: float) -> list[Sentence]:
+def choose(sentences: tuple[DevelopmentExample, ...], prompts: Prompts, share: float) -> list[DevelopmentExample]:
     """Return the calibration sentences, spread evenly over the development set.
 
     With source prompts every segment is read once, asked for the directions in turn, and without its translation;
@@ -202,6 +203,6 @@ def choose(sentences: tuple[Sentence, ...], prompts: Prompts, share: float) -> l
     return [pool[i * len(pool) // count] for i in range(count)]
 
 
-def _without_target(sentence: Sentence) -> Sentence:
+def _without_target(sentence: DevelopmentExample) -> DevelopmentExample:
     example = sentence.example
-    return Sentence(sentence.direction, type(example)(example.features, example.prompt))
+    return DevelopmentExample(sentence.direction, type(example)(example.features, example.prompt))

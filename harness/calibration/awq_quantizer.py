@@ -23,7 +23,7 @@ with warnings.catch_warnings(record=True):  # a farewell message, shown whatever
     from awq.quantize.quantizer import AwqQuantizer
 
 
-__all__ = ["AwqQuantizer", "Batch", "Codecs", "ScaleSearch", "own_state", "root", "round_trip"]
+__all__ = ["AwqQuantizer", "Codecs", "LayerInputs", "ScaleSearch", "own_state", "root", "round_trip"]
 
 _TOKENS = 8192
 """Tokens that are read at a time; a small MLP's intermediate values then stay in the processor's cache."""
@@ -45,7 +45,7 @@ def own_state(module: torch.nn.Module) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Batch:
+class LayerInputs:
     """One batch in front of a decoder layer, filled up on the right.
 
     Attributes:
@@ -100,7 +100,7 @@ class ScaleSearch(AwqQuantizer):  # type: ignore[misc]  # autoawq has no types
     output is one number, the root mean square of what changed since the module was first asked.
     """
 
-    def __init__(self, layer: Any, batches: Sequence[Batch], codecs: Codecs) -> None:
+    def __init__(self, layer: Any, batches: Sequence[LayerInputs], codecs: Codecs) -> None:
         # The original's constructor loads a text corpus; what its search reads is set here instead.
         self.layer, self._batches, self._codecs = layer, batches, codecs
         self.duo_scaling, self.max_chunk_memory = True, 1 << 30

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.models.qwen2_audio import canonical_name
-from harness.calibration.awq_quantizer import Batch, Codecs, ScaleSearch
-from harness.calibration.development import Sentence
+from harness.calibration.awq_quantizer import Codecs, LayerInputs, ScaleSearch
+from harness.calibration.development import DevelopmentExample
 from harness.calibration.prefix import Prefix, decoder_of
 from harness.calibration.sensitivity import by_length
 from harness.compression.codecs.base import Codec
+from harness.compression.transforms.fold import FOLDS, Fold
 from harness.core.errors import UserError
 from harness.inference.engine import Engine
 from harness.inference.prompting import right_padded
-from harness.compression.transforms.fold import FOLDS, Fold
+from harness.models.qwen2_audio import canonical_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ _SENTENCES = 8
 
 
 def search(
-    engine: Engine, sentences: Sequence[Sentence], codecs: Mapping[str, Codec], batch_size: int = _SENTENCES
+    engine: Engine, sentences: Sequence[DevelopmentExample], codecs: Mapping[str, Codec], batch_size: int = _SENTENCES
 ) -> Iterator[Found]:
     """Yield the scales of every fold, layer by layer; the inputs are those of the uncompressed model, as in autoawq.
 
@@ -66,11 +66,11 @@ def search(
 class _Inputs:
     """What a layer's modules read: the batches in front of it, and real tokens by module, shape (tokens, channels)."""
 
-    batches: tuple[Batch, ...]
+    batches: tuple[LayerInputs, ...]
     features: Mapping[str, "Tensor"]
 
 
-def _capture(engine: Engine, sentences: Sequence[Sentence], batch_size: int) -> tuple[Batch, ...]:
+def _capture(engine: Engine, sentences: Sequence[DevelopmentExample], batch_size: int) -> tuple[LayerInputs, ...]:
     """Send the sentences through the audio tower, up to the first decoder layer."""
     examples = [sentence.example for sentence in sentences]
     groups = [[examples[i] for i in batch] for batch in by_length(examples, batch_size)]
@@ -78,11 +78,11 @@ def _capture(engine: Engine, sentences: Sequence[Sentence], batch_size: int) -> 
     batches = []
     for (state, arguments), group in zip(prefix.captured(), groups, strict=True):
         real = right_padded(engine, group).attention_mask.bool()
-        batches.append(Batch(state, real, arguments))
+        batches.append(LayerInputs(state, real, arguments))
     return tuple(batches)
 
 
-def _through(layer: Any, batches: Sequence[Batch]) -> tuple[_Inputs, tuple[Batch, ...]]:
+def _through(layer: Any, batches: Sequence[LayerInputs]) -> tuple[_Inputs, tuple[LayerInputs, ...]]:
     """Run a layer, and keep what the readers of its folds read."""
     import torch
 
@@ -100,7 +100,7 @@ def _through(layer: Any, batches: Sequence[Batch]) -> tuple[_Inputs, tuple[Batch
         for watch in watches:
             watch.remove()
         state = output[0] if isinstance(output, tuple) else output
-        after.append(Batch(state, batch.real, batch.arguments))
+        after.append(LayerInputs(state, batch.real, batch.arguments))
     return _Inputs(tuple(batches), {name: torch.cat(parts) for name, parts in heard.items()}), tuple(after)
 
 

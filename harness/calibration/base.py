@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from harness.core.record_store import FORMAT, read_measurement, write_measurement
 from harness.core.files import key_of
-from harness.core.progress import say
+from harness.core.progress import log
+from harness.core.record_store import FORMAT, read_measurement, write_measurement
 
 if TYPE_CHECKING:
-    from harness.calibration.context import Laboratory
+    from harness.calibration.context import MeasurementContext
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,8 @@ class StoredRequest(ABC, Generic[M]):
     """A measurement that a recipe asks for, kept in the work directory."""
 
     result: ClassVar[type[Measurement]]
+    kind: ClassVar[str]
+    """Names the kind of measurement in every content key; it never changes, or stored results are not found again."""
 
     @property
     @abstractmethod
@@ -52,45 +54,45 @@ class StoredRequest(ABC, Generic[M]):
         return ()
 
     @abstractmethod
-    def inputs(self, laboratory: "Laboratory") -> object:
+    def inputs(self, context: "MeasurementContext") -> object:
         """Return everything that the result depends on, as JSON-ready values."""
 
     @abstractmethod
-    def make(self, laboratory: "Laboratory", key: str) -> M:
+    def make(self, context: "MeasurementContext", key: str) -> M:
         """Measure."""
 
     @abstractmethod
-    def require(self, laboratory: "Laboratory") -> None:
+    def require(self, context: "MeasurementContext") -> None:
         """Check that it can be made, before anything starts.
 
         Raises:
             UserError: data or an optional library that it needs are missing.
         """
 
-    def key(self, laboratory: "Laboratory") -> str:
+    def key(self, context: "MeasurementContext") -> str:
         """Return the sha256 that names the result."""
-        return key_of([type(self).__name__, FORMAT, self.inputs(laboratory)])
+        return key_of([self.kind, FORMAT, self.inputs(context)])
 
-    def recall(self, laboratory: "Laboratory") -> M | None:
+    def recall(self, context: "MeasurementContext") -> M | None:
         """Return the stored result, or None."""
-        found: M | None = read_measurement(self._path(laboratory, self.key(laboratory)), self.result)  # type: ignore[assignment]
+        found: M | None = read_measurement(self._path(context, self.key(context)), self.result)  # type: ignore[assignment]
         return found
 
-    def measure(self, laboratory: "Laboratory") -> M:
+    def measure(self, context: "MeasurementContext") -> M:
         """Return the stored result, or measure and store it.
 
         Raises:
             UserError: it cannot be made.
         """
-        stored = self.recall(laboratory)
+        stored = self.recall(context)
         if stored is not None:
             return stored
-        self.require(laboratory)
-        say(f"measure: {self.title}")
-        key = self.key(laboratory)
-        made = self.make(laboratory, key)
-        write_measurement(self._path(laboratory, key), made)
+        self.require(context)
+        log(f"measure: {self.title}")
+        key = self.key(context)
+        made = self.make(context, key)
+        write_measurement(self._path(context, key), made)
         return made
 
-    def _path(self, laboratory: "Laboratory", key: str) -> Path:
-        return laboratory.workdir.measurements / f"{key}.json"
+    def _path(self, context: "MeasurementContext", key: str) -> Path:
+        return context.workdir.measurements / f"{key}.json"

@@ -4,23 +4,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from harness.calibration.size_search import SizeSearch
 from harness.compression.artifact import Artifact
 from harness.compression.build import build
-from harness.calibration.size_search import Fit
-from harness.models.checkpoint import Checkpoint
-from harness.compression.measurement_request import Request, unmeasured
-from harness.core.errors import UserError
-from harness.testsets.load import load_test_set
+from harness.compression.measurement_request import MeasurementRequest, refuse_measurement
 from harness.compression.plan import Plan, resolve
 from harness.compression.recipe import SmallestThatFits
 from harness.compression.registry import System, get_system
-from harness.config.task import Direction, Role, Task
-from harness.testsets.testset import TestSet
+from harness.config.language_pair import LanguagePair
+from harness.config.task import Role, Task
+from harness.core.errors import UserError
 from harness.core.workdir import WorkDir
+from harness.models.checkpoint import Checkpoint
+from harness.testsets.load import load_test_set
+from harness.testsets.testset import TestSet
 
 
 @dataclass(frozen=True)
-class Laboratory:
+class MeasurementContext:
     """Makes the measurements that plans ask for, and remembers them.
 
     Attributes:
@@ -42,7 +43,7 @@ class Laboratory:
         """The task's settings for the role."""
         return self.task.role(self.role_name)
 
-    def answer(self, request: Request[Any]) -> Any:
+    def measure(self, request: MeasurementRequest[Any]) -> Any:
         """Return the result of a measurement, stored or made now."""
         return request.measure(self)
 
@@ -54,8 +55,8 @@ class Laboratory:
         """
         recipe = system.recipe()
         if isinstance(recipe, SmallestThatFits):
-            recipe = recipe.family(self.answer(Fit(system.name, recipe)).count)
-        return resolve(system.name, recipe, self.checkpoint.specs, self.answer)
+            recipe = recipe.family(self.measure(SizeSearch(system.name, recipe)).count)
+        return resolve(system.name, recipe, self.checkpoint.specs, self.measure)
 
     def require(self, system: System) -> None:
         """Check, before anything starts, that everything is there which the system's measurements need.
@@ -82,7 +83,7 @@ class Laboratory:
         """Names the bytes of the checkpoint."""
         return self.checkpoint.fingerprint(self.workdir.cache)
 
-    def development(self) -> tuple[tuple[Direction, TestSet], ...]:
+    def development(self) -> tuple[tuple[LanguagePair, TestSet], ...]:
         """Return the task's development sets for the role's directions.
 
         Raises:
@@ -91,25 +92,25 @@ class Laboratory:
         return self._development
 
     @cached_property
-    def _development(self) -> tuple[tuple[Direction, TestSet], ...]:
-        pairs = [(pair, name) for pair in self.role.directions for name in self.task.development_sets.get(pair, ())]
-        if not pairs:
+    def _development(self) -> tuple[tuple[LanguagePair, TestSet], ...]:
+        names = [(each, name) for each in self.role.directions for name in self.task.development_sets.get(each, ())]
+        if not names:
             raise UserError(f"Task {self.task.name!r} names no development set, on which choices could be measured.")
-        sets = tuple((self.task.directions[pair], load_test_set(name, self.workdir)) for pair, name in pairs)
-        for direction, test_set in sets:
-            if test_set.gold is None or direction.target not in test_set.references:
-                raise UserError(f"{test_set.name} has no gold segments with {direction.target_name} references.")
+        sets = tuple((self.task.directions[each], load_test_set(name, self.workdir)) for each, name in names)
+        for pair, test_set in sets:
+            if test_set.gold is None or pair.target not in test_set.references:
+                raise UserError(f"{test_set.name} has no gold segments with {pair.target_name} references.")
         return sets
 
 
-class Archive(Laboratory):
+class StoredMeasurements(MeasurementContext):
     """Answers from what is stored, and measures nothing."""
 
-    def answer(self, request: Request[Any]) -> Any:
+    def measure(self, request: MeasurementRequest[Any]) -> Any:
         """Return the stored result.
 
         Raises:
             UnmeasuredError: there is none.
         """
         stored = request.recall(self)
-        return unmeasured(request) if stored is None else stored
+        return refuse_measurement(request) if stored is None else stored

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.config.language_pair import LanguagePair
 from harness.inference.engine import Engine
-from harness.inference.features import Ear
+from harness.inference.features import FeatureReader
 from harness.inference.prompting import Example, ask, end_token, prompt_tokens, target_tokens
-from harness.config.task import Direction
 from harness.testsets.testset import TestSet
 
 if TYPE_CHECKING:
-    from harness.calibration.context import Laboratory
+    from harness.calibration.context import MeasurementContext
 
 
 @dataclass(frozen=True)
-class Sentence:
+class DevelopmentExample:
     """A development sentence in one direction.
 
     Attributes:
@@ -26,40 +26,40 @@ class Sentence:
     example: Example
 
 
-def describe(laboratory: "Laboratory") -> object:
+def describe(context: "MeasurementContext") -> object:
     """Return what the sentences depend on beside the checkpoint, for keys."""
-    prompt = laboratory.task.prompts[laboratory.role.prompt]
-    sets = [(direction.pair, direction.target_name, found.key) for direction, found in laboratory.development()]
+    prompt = context.task.prompts[context.role.prompt]
+    sets = [(pair.direction, pair.target_name, found.key) for pair, found in context.development()]
     return [sets, prompt.text, prompt.chat]
 
 
-def datasets(laboratory: "Laboratory") -> tuple[str, ...]:
+def datasets(context: "MeasurementContext") -> tuple[str, ...]:
     """Return the names of the data sets that the sentences come from, sorted."""
-    return tuple(sorted({test_set.dataset for _, test_set in laboratory.development()}))
+    return tuple(sorted({test_set.dataset for _, test_set in context.development()}))
 
 
-def read_sentences(laboratory: "Laboratory", engine: Engine) -> tuple[Sentence, ...]:
+def read_sentences(context: "MeasurementContext", engine: Engine) -> tuple[DevelopmentExample, ...]:
     """Read every development sentence, direction by direction, in the order of the gold segments.
 
     Raises:
         UserError: audio that does not read.
     """
     return tuple(
-        sentence
-        for direction, test_set in laboratory.development()
-        for sentence in _read(laboratory, engine, direction, test_set)
+        sentence for pair, test_set in context.development() for sentence in _read(context, engine, pair, test_set)
     )
 
 
-def _read(laboratory: "Laboratory", engine: Engine, direction: Direction, test_set: TestSet) -> list[Sentence]:
-    prompt = laboratory.task.prompts[laboratory.role.prompt]
-    request, end = ask(engine.processor, prompt, direction.target_name), end_token(engine, prompt)
-    ear = Ear(test_set, engine.processor.feature_extractor)
-    assert test_set.gold is not None  # noqa: S101 - the laboratory checked it
+def _read(
+    context: "MeasurementContext", engine: Engine, pair: LanguagePair, test_set: TestSet
+) -> list[DevelopmentExample]:
+    prompt = context.task.prompts[context.role.prompt]
+    request, end = ask(engine.processor, prompt, pair.target_name), end_token(engine, prompt)
+    reader = FeatureReader(test_set, engine.processor.feature_extractor)
+    assert test_set.gold is not None  # noqa: S101 - the context checked it
     found = []
-    for segment, reference in zip(test_set.gold.segments, test_set.references[direction.target], strict=True):
-        features = ear.hear(segment)
+    for segment, reference in zip(test_set.gold.segments, test_set.references[pair.target], strict=True):
+        features = reader.extract(segment)
         tokens = prompt_tokens(engine.processor, request, features)
         example = Example(features, tokens, target_tokens(engine.processor, reference, end))
-        found.append(Sentence(direction.pair, example))
+        found.append(DevelopmentExample(pair.direction, example))
     return found

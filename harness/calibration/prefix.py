@@ -8,9 +8,9 @@ and the audio tower is run once.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.core.progress import Advance
 from harness.inference.engine import Engine
 from harness.inference.prompting import Example, right_padded
-from harness.core.progress import Advance
 
 if TYPE_CHECKING:
     from torch import Tensor

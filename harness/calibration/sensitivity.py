@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from harness.models.qwen2_audio import canonical_name
 from harness.calibration.base import Measurement, StoredRequest
 from harness.calibration.development import datasets, describe, read_sentences
 from harness.calibration.prefix import Prefix
-from harness.models.checkpoint import Checkpoint
 from harness.compression.codecs.base import Codec
-from harness.inference.engine import Engine, lazily
-from harness.inference.prompting import Example
-from harness.core.progress import progress
 from harness.compression.registry import get_system
 from harness.compression.selectors import Selector, first_ranked
+from harness.core.progress import progress
+from harness.inference.engine import Engine, lazily
+from harness.inference.prompting import Example
+from harness.models.checkpoint import Checkpoint
+from harness.models.qwen2_audio import canonical_name
 from harness.models.tensor_spec import Component, TensorSpec
 
 if TYPE_CHECKING:
-    from harness.calibration.context import Laboratory
+    from harness.calibration.context import MeasurementContext
 
 
 LIBRARIES = ("hqq", "numpy", "torch", "transformers")
@@ -141,6 +141,7 @@ class Sensitivity(StoredRequest[SensitivityTable]):
     """
 
     result: ClassVar[type[Measurement]] = SensitivityTable
+    kind: ClassVar[str] = "Sensitivity"
 
     parent: str
     trial: Codec
@@ -157,39 +158,39 @@ class Sensitivity(StoredRequest[SensitivityTable]):
         """The parent."""
         return (self.parent,)
 
-    def require(self, laboratory: "Laboratory") -> None:
+    def require(self, context: "MeasurementContext") -> None:
         """Check that the task has development data."""
-        laboratory.development()
+        context.development()
 
-    def inputs(self, laboratory: "Laboratory") -> object:
+    def inputs(self, context: "MeasurementContext") -> object:
         """The parent's plan, the base, the data and the settings."""
-        plan = laboratory.plan(get_system(self.parent))
+        plan = context.plan(get_system(self.parent))
         settings = [msgspec.to_builtins(self.trial), str(self.component), str(self.granularity)]
         versions = [(library, version(library)) for library in LIBRARIES]
-        return [plan.to_json(), laboratory.fingerprint, describe(laboratory), settings, versions]
+        return [plan.to_json(), context.fingerprint, describe(context), settings, versions]
 
-    def make(self, laboratory: "Laboratory", key: str) -> SensitivityTable:
+    def make(self, context: "MeasurementContext", key: str) -> SensitivityTable:
         """Sweep over the decoder layers."""
-        engine = lazily(laboratory.artifact(self.parent), laboratory.device)()
-        examples = [sentence.example for sentence in read_sentences(laboratory, engine)]
-        batches = by_length(examples, laboratory.role.decoding.batch_size)
-        sweep = Sweep(laboratory.checkpoint, engine, [[examples[i] for i in batch] for batch in batches])
+        engine = lazily(context.artifact(self.parent), context.device)()
+        examples = [sentence.example for sentence in read_sentences(context, engine)]
+        batches = by_length(examples, context.role.decoding.batch_size)
+        sweep = Sweep(context.checkpoint, engine, [[examples[i] for i in batch] for batch in batches])
         order = [index for batch in batches for index in batch]
-        baseline, swaps = sweep.run(self.units(laboratory), self.trial)
+        baseline, swaps = sweep.run(self.units(context), self.trial)
         return SensitivityTable(
             key=key,
-            datasets=datasets(laboratory),
+            datasets=datasets(context),
             parent=self.parent,
             trial=repr(self.trial),
-            device=laboratory.device,
+            device=context.device,
             tokens=tuple(len(example.target) for example in examples),
             baseline=_in_order(baseline, order),
             swaps=tuple(Swap(unit.name, unit.layer, _in_order(nats, order)) for unit, nats in swaps),
         )
 
-    def units(self, laboratory: "Laboratory") -> list["Unit"]:
+    def units(self, context: "MeasurementContext") -> list["Unit"]:
         """Return what is swapped, in the order of the layers."""
-        specs = [s for s in laboratory.checkpoint.specs if s.component is self.component and s.is_linear]
+        specs = [s for s in context.checkpoint.specs if s.component is self.component and s.is_linear]
         specs.sort(key=lambda spec: (spec.layer or 0, spec.name))  # by name alone, layer 10 comes before layer 2
         if self.granularity is Granularity.PROJECTION:
             return [Unit(spec.name, spec.layer or 0, (spec,)) for spec in specs]

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from harness.compression.build import artifact_path, build
 from harness.calibration.base import Measurement, StoredRequest
-from harness.compression.measurement_request import Choices
+from harness.compression.build import artifact_path, build
 from harness.compression.codecs.base import Certainty
-from harness.core.errors import UserError
+from harness.compression.measurement_request import PlanContext
 from harness.compression.plan import Plan, resolve
-from harness.core.progress import say
 from harness.compression.recipe import Recipe, SmallestThatFits
 from harness.compression.size import measure
+from harness.core.errors import UserError
+from harness.core.progress import log
 
 if TYPE_CHECKING:
-    from harness.calibration.context import Laboratory
+    from harness.calibration.context import MeasurementContext
 
 
-class Weighed(msgspec.Struct, frozen=True):
+class BuiltSize(msgspec.Struct, frozen=True):
     """A member of the family that was built.
 
     Attributes:
@@ -32,20 +32,20 @@ class Weighed(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Fitted(Measurement, frozen=True, kw_only=True):
+class SizeSearchResult(Measurement, frozen=True, kw_only=True):
     """The number that was found.
 
     Attributes:
         count: smallest number whose artifact keeps the limit.
-        weighed: the complete members that were built on the way.
+        built: the complete members that were built on the way.
     """
 
     count: int
-    weighed: tuple[Weighed, ...]
+    built: tuple[BuiltSize, ...]
 
 
 @dataclass(frozen=True)
-class Fit(StoredRequest[Fitted]):
+class SizeSearch(StoredRequest[SizeSearchResult]):
     """Asks for the smallest member of a family that keeps the task's limit (Diet-KIT section 4.4).
 
     Attributes:
@@ -53,7 +53,8 @@ class Fit(StoredRequest[Fitted]):
         recipe: the family.
     """
 
-    result: ClassVar[type[Measurement]] = Fitted
+    result: ClassVar[type[Measurement]] = SizeSearchResult
+    kind: ClassVar[str] = "Fit"
 
     system: str
     recipe: SmallestThatFits
@@ -63,46 +64,46 @@ class Fit(StoredRequest[Fitted]):
         """Names the system."""
         return f"the smallest {self.system} that keeps the limit"
 
-    def require(self, laboratory: "Laboratory") -> None:
+    def require(self, context: "MeasurementContext") -> None:
         """Check what the members need."""
         for request in self.recipe.needs:
-            request.require(laboratory)
+            request.require(context)
 
-    def inputs(self, laboratory: "Laboratory") -> object:
+    def inputs(self, context: "MeasurementContext") -> object:
         """Limit, base, and the plan of a member, which stands for the family."""
-        limit = laboratory.task.limit
-        plan = _resolve(laboratory, self.system, _without_waiting(self.recipe.family(1)))
-        return [self.system, laboratory.fingerprint, (limit.bytes, limit.strict, limit.counts), plan.to_json()]
+        limit = context.task.limit
+        plan = _resolve(context, self.system, _without_waiting(self.recipe.family(1)))
+        return [self.system, context.fingerprint, (limit.bytes, limit.strict, limit.counts), plan.to_json()]
 
-    def make(self, laboratory: "Laboratory", key: str) -> Fitted:
+    def make(self, context: "MeasurementContext", key: str) -> SizeSearchResult:
         """Build and weigh one member after the other until one fits; what cannot fit is not built.
 
         Raises:
             UserError: no member keeps the limit.
         """
-        weighed: list[Weighed] = []
-        for count in range(len(Choices(laboratory.checkpoint.specs).decoder_layers) + 1):
+        built: list[BuiltSize] = []
+        for count in range(len(PlanContext(context.checkpoint.specs).decoder_layers) + 1):
             recipe = self.recipe.family(count)
-            if not self._may_fit(laboratory, recipe):
+            if not self._may_fit(context, recipe):
                 continue
-            plan = _resolve(laboratory, self.system, recipe)
-            weighed.append(Weighed(count, _weigh(laboratory, plan)))
-            if laboratory.task.limit.admits(weighed[-1].bytes):
-                return Fitted(key=key, datasets=plan.datasets, count=count, weighed=tuple(weighed))
-        limit = laboratory.task.limit.bytes
+            plan = _resolve(context, self.system, recipe)
+            built.append(BuiltSize(count, _weigh(context, plan)))
+            if context.task.limit.admits(built[-1].bytes):
+                return SizeSearchResult(key=key, datasets=plan.datasets, count=count, built=tuple(built))
+        limit = context.task.limit.bytes
         raise UserError(f"No {self.system} keeps the limit of {limit:,} bytes: register one with coarser codecs.")
 
-    def _may_fit(self, laboratory: "Laboratory", recipe: Recipe) -> bool:
+    def _may_fit(self, context: "MeasurementContext", recipe: Recipe) -> bool:
         """Tell what is too large already, before anything is measured for it.
 
         Transforms that wait for a measurement change no shape and only add provenance, so what is too large without
         them is too large with them. Of the planned sizes only exact ones rule a member out.
         """
         rest = _without_waiting(recipe)
-        plan = _resolve(laboratory, self.system, rest)
-        if plan.size.certainty is Certainty.EXACT and not laboratory.task.limit.admits(plan.size.bytes):
+        plan = _resolve(context, self.system, rest)
+        if plan.size.certainty is Certainty.EXACT and not context.task.limit.admits(plan.size.bytes):
             return False
-        return rest == recipe or laboratory.task.limit.admits(_weigh_and_remove(laboratory, plan))
+        return rest == recipe or context.task.limit.admits(_weigh_and_remove(context, plan))
 
 
 def _without_waiting(recipe: Recipe) -> Recipe:
@@ -110,20 +111,20 @@ def _without_waiting(recipe: Recipe) -> Recipe:
     return Recipe(*recipe.rules, transforms=[each for each in recipe.transforms if not each.needs])
 
 
-def _resolve(laboratory: "Laboratory", system: str, recipe: Recipe) -> Plan:
-    return resolve(system, recipe, laboratory.checkpoint.specs, laboratory.answer)
+def _resolve(context: "MeasurementContext", system: str, recipe: Recipe) -> Plan:
+    return resolve(system, recipe, context.checkpoint.specs, context.measure)
 
 
-def _weigh_and_remove(laboratory: "Laboratory", plan: Plan) -> int:
+def _weigh_and_remove(context: "MeasurementContext", plan: Plan) -> int:
     """Weigh what is only a step on the way, and leave no artifact that looks like the system's own."""
-    counted = _weigh(laboratory, plan)
-    shutil.rmtree(artifact_path(laboratory.checkpoint, plan, laboratory.role_name, laboratory.workdir))
+    counted = _weigh(context, plan)
+    shutil.rmtree(artifact_path(context.checkpoint, plan, context.role_name, context.workdir))
     return counted
 
 
-def _weigh(laboratory: "Laboratory", plan: Plan) -> int:
+def _weigh(context: "MeasurementContext", plan: Plan) -> int:
     """Build, and return the bytes that count."""
-    artifact = build(laboratory.checkpoint, plan, laboratory.role_name, laboratory.workdir)
-    counted = measure(artifact).counted(laboratory.task.limit)
-    say(f"{plan.system}: {counted:,} bytes")
+    artifact = build(context.checkpoint, plan, context.role_name, context.workdir)
+    counted = measure(artifact).counted(context.task.limit)
+    log(f"{plan.system}: {counted:,} bytes")
     return counted

@@ -2,31 +2,31 @@
 
 from pathlib import Path
 
+from harness.calibration.context import MeasurementContext, StoredMeasurements
 from harness.compression.artifact import Artifact, open_artifact
 from harness.compression.build import artifact_path, build
-from harness.calibration.context import Archive, Laboratory
-from harness.models.checkpoint import open_checkpoint
 from harness.compression.measurement_request import UnmeasuredError
-from harness.core.errors import UserError
 from harness.compression.registry import System, get_system
 from harness.config.task import Task
+from harness.core.errors import UserError
 from harness.core.workdir import WorkDir
+from harness.models.checkpoint import open_checkpoint
 
 
-def laboratory_of(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Laboratory:
+def measurement_context(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> MeasurementContext:
     """Return where a system's measurements are made: at the checkpoint that the task gives to its role.
 
     Raises:
         UserError: the checkpoint is missing or broken.
     """
     checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
-    return Laboratory(task, system.role, checkpoint, workdir, device)
+    return MeasurementContext(task, system.role, checkpoint, workdir, device)
 
 
-def archive_of(task: Task, system: System, workdir: WorkDir) -> Archive:
+def stored_measurements(task: Task, system: System, workdir: WorkDir) -> StoredMeasurements:
     """Return where a system's measurements are read from; none is made."""
     checkpoint = open_checkpoint(task.role(system.role).path, workdir.cache)
-    return Archive(task, system.role, checkpoint, workdir)
+    return StoredMeasurements(task, system.role, checkpoint, workdir)
 
 
 def build_system(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Artifact:
@@ -41,9 +41,9 @@ def build_system(task: Task, system: System, workdir: WorkDir, device: str = "cp
     Raises:
         UserError: the checkpoint, development data or an optional library are missing, or the recipe does not suit.
     """
-    laboratory = laboratory_of(task, system, workdir, device)
-    laboratory.require(system)
-    return build(laboratory.checkpoint, laboratory.plan(system), system.role, workdir)
+    context = measurement_context(task, system, workdir, device)
+    context.require(system)
+    return build(context.checkpoint, context.plan(system), system.role, workdir)
 
 
 def find_artifact(task: Task, name: str, workdir: WorkDir) -> Artifact:
@@ -55,7 +55,7 @@ def find_artifact(task: Task, name: str, workdir: WorkDir) -> Artifact:
     if Path(name).is_dir():
         return open_artifact(Path(name), workdir.cache)
     system = get_system(name)
-    archive = archive_of(task, system, workdir)
+    archive = stored_measurements(task, system, workdir)
     missing = UserError(f"{name} is not built yet in {workdir.root}: `harness build {name}` builds it.")
     try:
         plan = archive.plan(system)

@@ -4,26 +4,28 @@ import click
 
 from harness.calibration.system_artifacts import find_artifact
 from harness.cli.options import Options, common, device_option
+from harness.compression.registry import all_systems
 from harness.core.errors import UserError
-from harness.evaluation.evaluate import Bench, evaluate
-from harness.inference.hypothesis import HypothesisSet
-from harness.testsets.load import load_test_set
+from harness.evaluation.evaluate import SystemUnderTest, evaluate
 from harness.inference.engine import lazily
 from harness.inference.generate import generate
-from harness.compression.registry import all_systems
+from harness.inference.hypothesis import HypothesisSet
 from harness.scoring.metric import Score
-from harness.scoring.store import score
+from harness.scoring.score_store import score
+from harness.testsets.load import load_test_set
 
 
-def _translate(options: Options, where: tuple[str, str, str], device: str) -> tuple[Bench, HypothesisSet]:
+def _translate(options: Options, where: tuple[str, str, str], device: str) -> tuple[SystemUnderTest, HypothesisSet]:
     system, test_set, direction = where
     if direction not in options.task.directions:
         known = ", ".join(options.task.directions)
         raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
     artifact = find_artifact(options.task, system, options.workdir)
-    bench = Bench(options.task, artifact, lazily(artifact, device), device, options.workdir)
-    made = generate(bench.request(load_test_set(test_set, options.workdir), direction), options.workdir, bench.engine)
-    return bench, made
+    under_test = SystemUnderTest(options.task, artifact, lazily(artifact, device), device, options.workdir)
+    made = generate(
+        under_test.request(load_test_set(test_set, options.workdir), direction), options.workdir, under_test.engine
+    )
+    return under_test, made
 
 
 @click.command("generate")
@@ -70,8 +72,8 @@ def leaderboard_command(options: Options, systems: tuple[str, ...], device: str)
 
     for name in systems:
         artifact = find_artifact(options.task, name, options.workdir)
-        bench = Bench(options.task, artifact, lazily(artifact, device), device, options.workdir)
-        for pair in bench.pairs:
-            for test_set in options.task.test_sets.get(pair, ()):
-                evaluate(bench, load_test_set(test_set, options.workdir), pair)
+        under_test = SystemUnderTest(options.task, artifact, lazily(artifact, device), device, options.workdir)
+        for direction in under_test.directions:
+            for test_set in options.task.test_sets.get(direction, ()):
+                evaluate(under_test, load_test_set(test_set, options.workdir), direction)
     show_leaderboard(options, Job(options.task, all_systems(), options.workdir, device))

@@ -7,12 +7,12 @@ import click
 
 from harness.cli.options import Options, common, parse_bytes
 from harness.core.errors import UserError
-from harness.evaluation.external import Import, import_hypotheses
 from harness.core.findings import exit_code
-from harness.testsets.load import load_test_set
-from harness.core.progress import say
-from harness.reporting.leaderboard.ranking import Ground
+from harness.core.progress import log
+from harness.evaluation.external_hypotheses import HypothesisImport, import_hypotheses
+from harness.reporting.leaderboard.ranking import ScoringContext
 from harness.submission.rescore import Report, Rescored, rescore
+from harness.testsets.load import load_test_set
 from harness.testsets.segments_yaml import read_yaml
 
 
@@ -26,13 +26,13 @@ from harness.testsets.segments_yaml import read_yaml
 @click.option("--segmentation", type=click.Path(path_type=Path), help="YAML of the segments that were translated.")
 @common
 def import_command(options: Options, name: str, file: Path, test_set: str, direction: str, **rest: str) -> None:
-    """Import somebody else's translations from FILE as the system NAME; the leaderboard ranks them beside ours."""
+    """Import translations of another system from FILE under the name NAME; the leaderboard ranks them with ours."""
     if direction not in options.task.directions:
         known = ", ".join(options.task.directions)
         raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
     segments = read_yaml(Path(rest["segmentation"])) if rest["segmentation"] else ()
-    wanted = Import(name, file, rest["column"], parse_bytes(rest["declared_size"]), segments)
-    ground = Ground(options.task, load_test_set(test_set, options.workdir), direction, options.workdir)
+    wanted = HypothesisImport(name, file, rest["column"], parse_bytes(rest["declared_size"]), segments)
+    ground = ScoringContext(options.task, load_test_set(test_set, options.workdir), direction, options.workdir)
     made = import_hypotheses(wanted, ground.test_set, direction, options.workdir)
     scores = ground.scores(made.lines)
     text = "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
@@ -50,7 +50,7 @@ def rescore_command(options: Options, folder: Path) -> None:
     report = rescore(folder, options.task, options.workdir)
     options.emit(report, _table(report, options.task.scoring.metrics))
     for finding in report.findings:
-        say(str(finding))
+        log(str(finding))
     sys.exit(exit_code(report.findings))
 
 

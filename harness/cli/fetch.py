@@ -4,11 +4,11 @@ import click
 
 from harness.cli.options import json_option
 from harness.core.errors import UserError
-from harness.fetch import Fetched, fetch
-from harness.fetch.sources import Source, all_sources, load_source
 from harness.core.files import canonical_json
-from harness.core.progress import say
+from harness.core.progress import log
 from harness.core.workdir import WorkDir, open_workdir
+from harness.fetch import Fetched, fetch
+from harness.fetch.sources import DownloadSource, all_sources, load_source
 
 
 @click.command("fetch")
@@ -32,7 +32,7 @@ def fetch_command(names: tuple[str, ...], workdir: str | None, as_json: bool) ->
         raise UserError(" ".join(failures))
 
 
-def _fetch_all(sources: list[Source], workdir: WorkDir) -> tuple[list[Fetched], list[str]]:
+def _fetch_all(sources: list[DownloadSource], workdir: WorkDir) -> tuple[list[Fetched], list[str]]:
     """Fetch one after the other; what stops one of several does not stop the others."""
     found, failures = [], []
     for source in sources:
@@ -41,11 +41,11 @@ def _fetch_all(sources: list[Source], workdir: WorkDir) -> tuple[list[Fetched], 
         except UserError as error:
             failures.append(str(error))
             if len(sources) > 1:
-                say(f"{source.name}: {error}")
+                log(f"{source.name}: {error}")
     return found, failures
 
 
-def _line(source: Source) -> str:
+def _line(source: DownloadSource) -> str:
     return f"{source.name:<24} {source.title} [{source.licence}] -> {source.target}"
 
 

@@ -5,7 +5,7 @@ import click
 from harness.cli.options import Options, common
 from harness.core.errors import UserError
 from harness.core.files import write_bytes
-from harness.core.progress import say
+from harness.core.progress import log
 
 
 @click.command("ladder")
@@ -13,15 +13,15 @@ from harness.core.progress import say
 @common
 def ladder_command(options: Options, test_set: str) -> None:
     """Compare every evaluated system on TEST_SET (by default the task's first) with the 16 bits of its role."""
-    from harness.reporting.ladder import climb, render_markdown, render_png
+    from harness.reporting.ladder import measure_ladder, render_markdown, render_png
 
     name = test_set or next((names[0] for names in options.task.test_sets.values() if names), "")
     if not name:
         raise UserError(f"Task {options.task.name!r} has no test set: name one.")
-    ladder = climb(options.task, name, options.workdir)
+    ladder = measure_ladder(options.task, name, options.workdir)
     text, picture = render_markdown(ladder), render_png(ladder)
     folder = options.workdir.leaderboard
     write_bytes(folder / "ladder.md", text.encode())
     write_bytes(folder / "ladder.png", picture)
-    say(f"wrote {folder / 'ladder.md'}, {folder / 'ladder.png'}")
+    log(f"wrote {folder / 'ladder.md'}, {folder / 'ladder.png'}")
     options.emit(ladder, text.rstrip("\n"))

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from harness.config.task import Task, load_task
 from harness.core.errors import UserError
 from harness.core.files import canonical_json
-from harness.config.task import Task, load_task
 from harness.core.workdir import WorkDir, open_workdir
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}

@@ -9,20 +9,20 @@ from typing import Any
 import click
 import msgspec
 
-from harness.core import manifests
 from harness.cli.options import Options, common, device_option
 from harness.cli.submission import show_package
-from harness.reporting.leaderboard import render_json, render_terminal, write_leaderboard
-from harness.core.progress import say
 from harness.compression.registry import all_systems, get_system
+from harness.config.task import Task
+from harness.core import manifests
+from harness.core.progress import log
 from harness.pipeline.main_job import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
+from harness.reporting.leaderboard import render_json, render_terminal, write_leaderboard
 from harness.scoring.metric import Score
 from harness.submission.manifest import load_submission
-from harness.config.task import Task
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JobSelection:
     """Which part of the main job is wanted.
 
     Attributes:
@@ -39,7 +39,7 @@ class Wanted:
 
 
 def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose a part of the main job, and pass them as one `Wanted` after the `Options`."""
+    """Add the options that choose a part of the main job, and pass them as one `JobSelection` after the `Options`."""
 
     def wrapper(options: Options, **rest: Any) -> Any:
         stages, names = rest.pop("stages") or tuple(Stage), rest.pop("names")
@@ -47,7 +47,7 @@ def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
         submission = rest.pop("submission") or options.task.name
         blind = systems if rest.pop("all_sets") else (*options.task.blind_systems, *_entered(submission, options.task))
         task = msgspec.structs.replace(options.task, blind_systems=blind)
-        return function(options, Wanted(stages, systems, submission, task), **rest)
+        return function(options, JobSelection(stages, systems, submission, task), **rest)
 
     wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
     wrapper.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ def _entered(submission: str, task: Task) -> tuple[str, ...]:
 @device_option
 @common
 @part_options
-def run_command(options: Options, wanted: Wanted, jobs: int, device: str) -> None:
+def run_command(options: Options, wanted: JobSelection, jobs: int, device: str) -> None:
     """Build every system, evaluate, rank and pack. What is done already is kept; a killed run goes on."""
     systems = tuple(map(get_system, wanted.systems))
     job = Job(wanted.task, systems, options.workdir, device, jobs)
@@ -90,7 +90,7 @@ def run_command(options: Options, wanted: Wanted, jobs: int, device: str) -> Non
     failures = [failure for stage in steps if stage in wanted.stages for failure in steps[stage]()]
     faults = show_package(options, wanted.submission, device) if Stage.PACKAGE in wanted.stages else 0
     if failures:
-        say(f"{len(failures)} failed: " + ", ".join(sorted({failure.system for failure in failures})))
+        log(f"{len(failures)} failed: " + ", ".join(sorted({failure.system for failure in failures})))
     sys.exit(2 if failures else faults)
 
 
@@ -128,5 +128,5 @@ def show_leaderboard(options: Options, job: Job) -> tuple[Failure, ...]:
     files = write_leaderboard(board, options.workdir.leaderboard)
     width = shutil.get_terminal_size((120, 24)).columns
     print(render_json(board) if options.as_json else render_terminal(board, width))
-    say("wrote " + ", ".join(str(path) for path in files))
+    log("wrote " + ", ".join(str(path) for path in files))
     return ()

@@ -9,17 +9,17 @@ from harness.cli.options import Options, common, device_option
 from harness.core.errors import MissingExtraError
 from harness.core.files import write_bytes
 from harness.core.findings import Finding
-from harness.testsets.load import load_test_set
-from harness.core.progress import say
+from harness.core.progress import log
+from harness.core.workdir import WorkDir
 from harness.segmentation import Segmenting, coverage_of, segment_with_findings
-from harness.testsets.segments import Segmentation
 from harness.segmentation.coverage import Coverage
+from harness.testsets.load import load_test_set
+from harness.testsets.segments import Segmentation
 from harness.testsets.segments_yaml import to_yaml
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir
 
 
-class Segmented(msgspec.Struct, frozen=True):
+class SegmentOutput(msgspec.Struct, frozen=True):
     """What the command says.
 
     Attributes:
@@ -47,23 +47,23 @@ def segment_command(options: Options, test_set: str, by: str | None, out: str | 
     settings = options.task.segmenting.by(by) if by else options.task.segmenting
     made = _segment(loaded, settings, options.workdir, device, out)
     for finding in made.findings:
-        say(str(finding))
-    say(str(made.coverage) if made.coverage else "No coverage report: there are no gold segments and no silero-vad.")
-    say(f"written to {made.file}")
+        log(str(finding))
+    log(str(made.coverage) if made.coverage else "No coverage report: there are no gold segments and no silero-vad.")
+    log(f"written to {made.file}")
     options.emit(made, to_yaml(made.segmentation.segments).decode().rstrip("\n"))
 
 
-def _segment(test_set: TestSet, settings: Segmenting, workdir: WorkDir, device: str, out: str | None) -> Segmented:
+def _segment(test_set: TestSet, settings: Segmenting, workdir: WorkDir, device: str, out: str | None) -> SegmentOutput:
     found = segment_with_findings(test_set, settings, workdir, device)
     made = found.segmentation
     path = Path(out) if out else workdir.segmentations / f"{test_set.name}-{made.key[:16]}.yaml"
     write_bytes(path, to_yaml(made.segments))
-    return Segmented(str(path), made, _coverage(test_set, made, workdir), found.findings)
+    return SegmentOutput(str(path), made, _coverage(test_set, made, workdir), found.findings)
 
 
 def _coverage(test_set: TestSet, made: Segmentation, workdir: WorkDir) -> Coverage | None:
     try:
         return coverage_of(test_set, made, workdir)
     except MissingExtraError as error:
-        say(str(error))
+        log(str(error))
         return None

@@ -5,7 +5,7 @@ import click
 from harness.cli.options import Options, common, device_option
 from harness.core.errors import UserError
 from harness.core.files import write_bytes
-from harness.core.progress import say
+from harness.core.progress import log
 
 
 @click.command("segmenters")
@@ -17,7 +17,7 @@ from harness.core.progress import say
 def segmenters_command(options: Options, system: str, direction: str, test_sets: tuple[str, ...], device: str) -> None:
     """Cut TEST_SETS (by default all of the task's) in every way, translate with SYSTEM in DIRECTION, and compare."""
     from harness.calibration.system_artifacts import find_artifact
-    from harness.evaluation.evaluate import Bench
+    from harness.evaluation.evaluate import SystemUnderTest
     from harness.inference.engine import lazily
     from harness.reporting.segmenter_comparison import compare_segmenters, render_markdown
 
@@ -25,10 +25,10 @@ def segmenters_command(options: Options, system: str, direction: str, test_sets:
         known = ", ".join(options.task.directions)
         raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
     artifact = find_artifact(options.task, system, options.workdir)
-    bench = Bench(options.task, artifact, lazily(artifact, device), device, options.workdir)
-    rows = compare_segmenters(bench, test_sets or options.task.sets(direction), direction)
+    under_test = SystemUnderTest(options.task, artifact, lazily(artifact, device), device, options.workdir)
+    rows = compare_segmenters(under_test, test_sets or options.task.sets(direction), direction)
     text = render_markdown(rows)
     path = options.workdir.leaderboard / f"segmenters-{system}-{direction}.md"
     write_bytes(path, text.encode())
-    say(f"wrote {path}")
+    log(f"wrote {path}")
     options.emit(rows, text.rstrip("\n"))

@@ -2,13 +2,13 @@
 
 import click
 
-from harness.calibration.system_artifacts import laboratory_of
 from harness.calibration.sensitivity import Granularity, Sensitivity, SensitivityTable
+from harness.calibration.system_artifacts import measurement_context
 from harness.cli.options import Options, common, device_option
 from harness.compression.codecs.hqq import Hqq
-from harness.core.files import write_bytes
-from harness.core.progress import say
 from harness.compression.registry import get_system
+from harness.core.files import write_bytes
+from harness.core.progress import log
 
 
 @click.command("sensitivity")
@@ -20,15 +20,15 @@ from harness.compression.registry import get_system
 @common
 def sensitivity_command(options: Options, parent: str, bits: int, group_size: int, by: str, device: str) -> None:
     """Swap one MLP of a system at a time to a coarser codec, and rank by the change of the development loss."""
-    laboratory = laboratory_of(options.task, get_system(parent), options.workdir, device)
+    context = measurement_context(options.task, get_system(parent), options.workdir, device)
     request = Sensitivity(parent, Hqq(bits, group_size), granularity=Granularity(by))
-    table = request.measure(laboratory)
+    table = request.measure(context)
     picture = options.workdir.measurements / f"{table.key}.png"
     if not picture.is_file():
         from harness.calibration.sensitivity_plot import render_png
 
         write_bytes(picture, render_png(table))
-    say(f"wrote {picture}")
+    log(f"wrote {picture}")
     options.emit({"table": table, "summary": table.summary}, _render(table))
 
 

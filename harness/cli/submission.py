@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from harness.submission.check import check_archive, expectation
 from harness.cli.options import Options, common, device_option
 from harness.core.findings import Finding, exit_code
-from harness.submission.publish import Checked, package, present_sets
+from harness.submission.check import check_archive, expectation
 from harness.submission.manifest import load_submission
+from harness.submission.publish import CheckedArchive, present_sets, publish
 
 
 @click.command("pack")
@@ -23,12 +23,12 @@ def pack_command(options: Options, submission: str, device: str) -> None:
 
 def show_package(options: Options, submission: str, device: str) -> int:
     """Pack, check and print; return the exit code of the findings."""
-    done = package(load_submission(submission, options.task), options.task, device, options.workdir)
+    done = publish(load_submission(submission, options.task), options.task, device, options.workdir)
     options.emit(done, "\n".join(_line(entry) for entry in done))
     return exit_code(finding for entry in done for finding in entry.findings)
 
 
-def _line(entry: Checked) -> str:
+def _line(entry: CheckedArchive) -> str:
     findings = "".join(f"\n  {finding}" for finding in entry.findings) or "  check: no findings"
     return f"{entry.packed.archive}{findings}"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from harness.cli.options import Options, common, json_option
-from harness.core.errors import UserError
-from harness.core.files import canonical_json
 from harness.compression.plan import Plan, resolve
 from harness.compression.recipe import Recipe
 from harness.compression.registry import System, all_systems, get_system
+from harness.core.errors import UserError
+from harness.core.files import canonical_json
 
 
 @click.command("list")
@@ -42,9 +42,9 @@ def plan_command(options: Options, system: str, shapes: Path | None) -> None:
 
 
 def _plan(options: Options, entry: System) -> Plan:
-    from harness.calibration.system_artifacts import archive_of
+    from harness.calibration.system_artifacts import stored_measurements
 
-    return archive_of(options.task, entry, options.workdir).plan(entry)
+    return stored_measurements(options.task, entry, options.workdir).plan(entry)
 
 
 def _plan_from_shapes(entry: System, shapes: Path) -> Plan:

@@ -47,12 +47,12 @@ def _sentence(each: "Saving") -> str:
 
 
 def _saving(system: str, shapes: Path, tokens: int) -> "Saving":
-    from harness.models.qwen2_audio import specs_of_config
-    from harness.core.errors import UserError
     from harness.compression.plan import resolve
     from harness.compression.recipe import Recipe
     from harness.compression.registry import get_system
     from harness.compression.vocabulary import saving
+    from harness.core.errors import UserError
+    from harness.models.qwen2_audio import specs_of_config
 
     entry = get_system(system)
     recipe = entry.recipe()

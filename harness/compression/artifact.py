@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harness.compression.plan import Assignment, Plan, plan_from_json
+from harness.core.checksums import FileDigest, digest_file, directory_digests
 from harness.core.errors import UserError, check_format
 from harness.core.files import canonical_json, read_bounded
-from harness.compression.plan import Assignment, Plan, plan_from_json
 from harness.core.safetensors_io import TensorFile, open_tensor_file
-from harness.core.checksums import FileSum, directory_sums, fresh_sum
 from harness.models.tensor_spec import Component, TensorSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     libraries: Mapping[str, str]
     aliases: Mapping[str, str]
-    files: Mapping[str, FileSum]
+    files: Mapping[str, FileDigest]
 
     @property
     def system(self) -> str:
@@ -92,7 +92,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     libraries: dict[str, str]
     aliases: dict[str, str]
-    files: dict[str, FileSum]
+    files: dict[str, FileDigest]
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def open_artifact(path: Path, cache: Path) -> Artifact:
         UserError: no artifact, newer format, or a file that is missing, superfluous, changed or a symbolic link.
     """
     artifact = _open_unverified(path)
-    found = directory_sums(path, artifact.manifest.files, cache)
+    found = directory_digests(path, artifact.manifest.files, cache)
     for name, expected in artifact.manifest.files.items():
         _check_sum(path / name, expected, found[name])
     _check_complete(artifact)
@@ -185,7 +185,7 @@ def verify(artifact: Artifact) -> None:
     """
     manifest = _open_unverified(artifact.path).manifest
     for name, expected in manifest.files.items():
-        _check_sum(artifact.path / name, expected, fresh_sum(artifact.path / name))
+        _check_sum(artifact.path / name, expected, digest_file(artifact.path / name))
 
 
 def _open_unverified(path: Path) -> Artifact:
@@ -234,7 +234,7 @@ def _check_names(path: Path, manifest: Manifest) -> None:
         raise UserError(f"{path / name} does not belong to the artifact: move it away, or {_ADVICE}.")
 
 
-def _check_sum(path: Path, expected: FileSum, found: FileSum) -> None:
+def _check_sum(path: Path, expected: FileDigest, found: FileDigest) -> None:
     if found != expected:
         raise UserError(f"{path} was changed after it was built (its sha256 differs): {_ADVICE}.")
 

@@ -19,16 +19,16 @@ from pathlib import Path
 import msgspec
 
 from harness.compression.artifact import MANIFEST, Artifact, Manifest, files_of, open_artifact, weights_file
-from harness.models.checkpoint import Checkpoint
 from harness.compression.codecs.base import Codec, Parts
+from harness.compression.plan import Assignment, Plan
+from harness.compression.transforms.base import Transform, WeightSource, specs_after, transformed
+from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, published, read_json, write_json
-from harness.compression.plan import Assignment, Plan
 from harness.core.progress import progress
 from harness.core.safetensors_io import write_tensors
-from harness.core.checksums import directory_sums
-from harness.compression.transforms.base import Source, Transform, specs_after, transformed
 from harness.core.workdir import WorkDir
+from harness.models.checkpoint import Checkpoint
 
 KEY_DIGITS = 16
 CONFIG = "config.json"
@@ -36,7 +36,7 @@ _PREFIX = 4096
 
 
 @dataclass(frozen=True)
-class _Job:
+class _BuildJob:
     """One build: its input, what the manifest will say of it, and where it works."""
 
     checkpoint: Checkpoint
@@ -45,7 +45,7 @@ class _Job:
     workdir: WorkDir
 
     @cached_property
-    def weights(self) -> Source:
+    def weights(self) -> WeightSource:
         """The weights that are coded."""
         return transformed(self.checkpoint, self.manifest.plan.transforms, self.workdir.measurements)
 
@@ -85,7 +85,7 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
             shutil.rmtree(partial, ignore_errors=True)
         else:
             aliased = msgspec.structs.replace(manifest, aliases=_aliases(checkpoint, plan))
-            _fill(_Job(checkpoint, aliased, partial, workdir))
+            _fill(_BuildJob(checkpoint, aliased, partial, workdir))
             _check_unchanged(checkpoint, manifest, partial, workdir)
             publish_directory(partial, final)
     return open_artifact(final, workdir.cache)
@@ -167,7 +167,7 @@ def _aliases(checkpoint: Checkpoint, plan: Plan) -> dict[str, str]:
     return dict(sorted(aliases.items()))
 
 
-def _fill(job: _Job) -> None:
+def _fill(job: _BuildJob) -> None:
     """Write what the partial directory lacks, the manifest last."""
     groups = job.groups
     names = [*groups, *(path.name for path in job.checkpoint.companions)]
@@ -180,11 +180,11 @@ def _fill(job: _Job) -> None:
             advance(sum(row.tensor.numel for row in rows))
     for source in job.checkpoint.companions:
         _write_companion(job, source)
-    sums = directory_sums(job.partial, sorted(names), job.workdir.cache)
+    sums = directory_digests(job.partial, sorted(names), job.workdir.cache)
     write_json(job.partial / MANIFEST, msgspec.structs.replace(job.manifest, files=sums).to_json())
 
 
-def _write_companion(job: _Job, source: Path) -> None:
+def _write_companion(job: _BuildJob, source: Path) -> None:
     """Copy a file that ships beside the weights; a transform may have changed what config.json says of them."""
     transforms = job.manifest.plan.transforms if source.name == CONFIG else ()
     original = changed = read_json(source) if transforms else {}
@@ -210,13 +210,13 @@ def _remove_strays(partial: Path, keep: Sequence[str]) -> None:
         (partial / name).unlink()
 
 
-def _write_group(job: _Job, rows: Sequence[Assignment], target: Path) -> None:
+def _write_group(job: _BuildJob, rows: Sequence[Assignment], target: Path) -> None:
     encoded = {row.tensor.name + suffix: part for row in rows for suffix, part in _encode(job, row).items()}
     with published(target) as temporary:
         write_tensors(temporary, encoded)
 
 
-def _encode(job: _Job, row: Assignment) -> Parts:
+def _encode(job: _BuildJob, row: Assignment) -> Parts:
     try:
         return row.codec.encode(job.weights.tensor(row.tensor.name))
     except UserError as error:

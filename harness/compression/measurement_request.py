@@ -1,4 +1,4 @@
-"""Choices that a recipe leaves open until it meets a model: how deep it is, and what was measured of it."""
+"""PlanContext that a recipe leaves open until it meets a model: how deep it is, and what was measured of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Measured(Protocol):
 Measured_co = TypeVar("Measured_co", bound=Measured, covariant=True)
 
 
-class Request(Protocol[Measured_co]):
+class MeasurementRequest(Protocol[Measured_co]):
     """What a recipe wants measured, with its settings; `harness.calibration` has the kinds."""
 
     @property
@@ -42,13 +42,13 @@ class Request(Protocol[Measured_co]):
     def systems(self) -> tuple[str, ...]:
         """Names of the systems that are built for it, if they are not there."""
 
-    def measure(self, laboratory: Any) -> Measured_co:
+    def measure(self, context: Any) -> Measured_co:
         """Return the stored measurement, or make and store it."""
 
-    def recall(self, laboratory: Any) -> Measured_co | None:
+    def recall(self, context: Any) -> Measured_co | None:
         """Return the stored measurement, or None."""
 
-    def require(self, laboratory: Any) -> None:
+    def require(self, context: Any) -> None:
         """Check, before anything starts, that it is stored or can be made.
 
         Raises:
@@ -56,7 +56,7 @@ class Request(Protocol[Measured_co]):
         """
 
 
-Answer = Callable[[Request[Any]], Any]
+MeasurementProvider = Callable[[MeasurementRequest[Any]], Any]
 """Gives the result of a measurement that a recipe asks for."""
 
 
@@ -64,7 +64,7 @@ class UnmeasuredError(UserError):
     """A plan needs a measurement that is not there, in a place where none may be made."""
 
 
-def unmeasured(request: Request[Any]) -> Any:
+def refuse_measurement(request: MeasurementRequest[Any]) -> Any:
     """Refuse to answer.
 
     Raises:
@@ -77,17 +77,17 @@ def unmeasured(request: Request[Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class Choices:
+class PlanContext:
     """What is known when a plan is made.
 
     Attributes:
         tensors: all tensors of the checkpoint.
-        answer: gives measurements.
-        codecs: the codec of each tensor before any transform, once the rules are settled.
+        measure: gives measurements.
+        codecs: the codec of each tensor before any transform, once the rules are resolved.
     """
 
     tensors: tuple[TensorSpec, ...]
-    answer: Answer = field(default=unmeasured, repr=False)
+    measure: MeasurementProvider = field(default=refuse_measurement, repr=False)
     codecs: Mapping[str, "Codec"] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -96,5 +96,5 @@ class Choices:
         return tuple(sorted({t.layer for t in self.tensors if t.component is Component.MLP and t.layer is not None}))
 
 
-UNMEASURED = Choices(())
+UNMEASURED = PlanContext(())
 """Nothing is known: enough for selectors that look at names and shapes alone."""

@@ -7,14 +7,19 @@ from typing import Any
 
 import msgspec
 
-from harness.compression.measurement_request import Answer, Choices, Request, unmeasured
 from harness.compression.codecs.base import Certainty, Codec, Size, codec_from_json
 from harness.compression.codecs.raw import Raw
-from harness.core.errors import UserError, check_format
+from harness.compression.measurement_request import (
+    MeasurementProvider,
+    MeasurementRequest,
+    PlanContext,
+    refuse_measurement,
+)
 from harness.compression.recipe import Recipe
 from harness.compression.selectors import Predicate
-from harness.models.tensor_spec import TensorSpec
 from harness.compression.transforms.base import Transform, specs_after, transform_from_json
+from harness.core.errors import UserError, check_format
+from harness.models.tensor_spec import TensorSpec
 
 FORMAT = 2
 
@@ -47,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         system: the registered system that the plan was made for.
         assignments: one per tensor, as the transforms leave it, sorted by name.
         transforms: what happens to the dense weights first, in order.
-        evidence: the measurements behind the choices.
+        evidence: the measurements behind the context.
     """
 
     system: str
@@ -109,25 +114,27 @@ def _assignment(row: dict[str, Any]) -> Assignment:
     return Assignment(msgspec.convert(fields, TensorSpec), codec_from_json(row["codec"]))
 
 
-def resolve(system: str, recipe: Recipe, tensors: Sequence[TensorSpec], answer: Answer = unmeasured) -> Plan:
+def resolve(
+    system: str, recipe: Recipe, tensors: Sequence[TensorSpec], measure: MeasurementProvider = refuse_measurement
+) -> Plan:
     """Make every choice of a recipe for one base model.
 
     Args:
         system: name under which the recipe is registered.
         recipe: ordered rules and transforms.
         tensors: all tensors of the checkpoint; no data needed.
-        answer: gives the measurements that the recipe asks for; by default there are none.
+        measure: gives the measurements that the recipe asks for; by default there are none.
 
     Raises:
         UserError: a rule matches no tensor, which means that the recipe was written for another architecture; or a
             measurement is not there.
     """
-    witness = _Witness(answer)
-    choices = Choices(tuple(tensors), witness.answer)
-    predicates = [each.selector.settle(choices) for each in recipe.rules]
+    recorder = _EvidenceRecorder(measure)
+    context = PlanContext(tuple(tensors), recorder.measure)
+    predicates = [each.selector.resolve(context) for each in recipe.rules]
     before = {tensor.name: _codec(tensor, recipe, predicates) for tensor in tensors}
-    choices = replace(choices, codecs=before)
-    transforms = tuple(choice.settle(choices) for choice in recipe.transforms)
+    context = replace(context, codecs=before)
+    transforms = tuple(choice.resolve(context) for choice in recipe.transforms)
     after = sorted(specs_after(tensors, transforms), key=lambda tensor: tensor.name)
     for number, (each, matches) in enumerate(zip(recipe.rules, predicates, strict=True), start=1):
         if not any(map(matches, after)):
@@ -136,7 +143,7 @@ def resolve(system: str, recipe: Recipe, tensors: Sequence[TensorSpec], answer: 
                 "is it the right base model?"
             )
     assignments = tuple(Assignment(tensor, _codec(tensor, recipe, predicates)) for tensor in after)
-    return Plan(system, assignments, transforms, tuple(witness.evidence))
+    return Plan(system, assignments, transforms, tuple(recorder.evidence))
 
 
 def _codec(tensor: TensorSpec, recipe: Recipe, predicates: Sequence[Predicate]) -> Codec:
@@ -147,14 +154,14 @@ def _codec(tensor: TensorSpec, recipe: Recipe, predicates: Sequence[Predicate]) 
     return Raw()
 
 
-class _Witness:
+class _EvidenceRecorder:
     """Notes the measurements that were asked for."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, measure: MeasurementProvider) -> None:
+        self._measure = measure
         self.evidence: dict[Evidence, None] = {}
 
-    def answer(self, request: Request[Any]) -> Any:
-        measured = self._answer(request)
+    def measure(self, request: MeasurementRequest[Any]) -> Any:
+        measured = self._measure(request)
         self.evidence[Evidence(request.title, measured.key, tuple(measured.datasets))] = None
         return measured

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compression.measurement_request import Request
 from harness.compression.codecs.base import Codec
+from harness.compression.measurement_request import MeasurementRequest
 from harness.compression.selectors import Selector
 from harness.compression.transforms.base import TransformChoice
 
@@ -40,7 +40,7 @@ class Recipe:
         object.__setattr__(self, "transforms", tuple(transforms))
 
     @property
-    def needs(self) -> tuple[Request[Any], ...]:
+    def needs(self) -> tuple[MeasurementRequest[Any], ...]:
         """Measurements that the recipe asks for, in the order in which they are made."""
         selected = [request for each in self.rules for request in each.selector.needs]
         return tuple(dict.fromkeys([*selected, *(request for each in self.transforms for request in each.needs)]))
@@ -57,6 +57,6 @@ class SmallestThatFits:
     family: Callable[[int], Recipe]
 
     @property
-    def needs(self) -> tuple[Request[Any], ...]:
+    def needs(self) -> tuple[MeasurementRequest[Any], ...]:
         """Measurements that every member of the family asks for."""
         return self.family(1).needs

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.core.errors import UserError
 from harness.compression.recipe import Recipe, SmallestThatFits
+from harness.core.errors import UserError
 
 AnyRecipe = Recipe | SmallestThatFits
 

@@ -1,7 +1,7 @@
 """Selectors: which tensors a rule of a recipe means.
 
 Selectors combine with `&`, `|` and `~`. Most look at a tensor's name and shape only; some depend on the model's depth
-(`last(4)`) or on a stored measurement (`least_sensitive(4, ...)`) and are settled when the plan is made.
+(`last(4)`) or on a stored measurement (`least_sensitive(4, ...)`) and are resolved when the plan is made.
 """
 
 import random
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harness.compression.measurement_request import UNMEASURED, Choices, Measured, Request
+from harness.compression.measurement_request import UNMEASURED, Measured, MeasurementRequest, PlanContext
 from harness.core.errors import UserError
 from harness.models.tensor_spec import Component, TensorSpec
 
@@ -31,38 +31,38 @@ class Selector:
 
     Attributes:
         text: how the selector reads in a plan or an error, e.g. `linear & ~head`.
-        settle: makes the predicate, given what is known of the model; may ask for a measurement.
+        resolve: makes the predicate, given what is known of the model; may ask for a measurement.
         needs: the measurements that it asks for.
     """
 
     text: str
-    settle: Callable[[Choices], Predicate]
-    needs: tuple[Request[Ranking], ...] = ()
+    resolve: Callable[[PlanContext], Predicate]
+    needs: tuple[MeasurementRequest[Ranking], ...] = ()
 
     def matches(self, tensor: TensorSpec) -> bool:
         """Whether the tensor is meant; for selectors that look at names and shapes alone."""
-        return self.settle(UNMEASURED)(tensor)
+        return self.resolve(UNMEASURED)(tensor)
 
     def __and__(self, other: "Selector") -> "Selector":
-        def settle(choices: Choices) -> Predicate:
-            left, right = self.settle(choices), other.settle(choices)
+        def resolve(context: PlanContext) -> Predicate:
+            left, right = self.resolve(context), other.resolve(context)
             return lambda tensor: left(tensor) and right(tensor)
 
-        return Selector(f"({self.text} & {other.text})", settle, self.needs + other.needs)
+        return Selector(f"({self.text} & {other.text})", resolve, self.needs + other.needs)
 
     def __or__(self, other: "Selector") -> "Selector":
-        def settle(choices: Choices) -> Predicate:
-            left, right = self.settle(choices), other.settle(choices)
+        def resolve(context: PlanContext) -> Predicate:
+            left, right = self.resolve(context), other.resolve(context)
             return lambda tensor: left(tensor) or right(tensor)
 
-        return Selector(f"({self.text} | {other.text})", settle, self.needs + other.needs)
+        return Selector(f"({self.text} | {other.text})", resolve, self.needs + other.needs)
 
     def __invert__(self) -> "Selector":
-        def settle(choices: Choices) -> Predicate:
-            inner = self.settle(choices)
+        def resolve(context: PlanContext) -> Predicate:
+            inner = self.resolve(context)
             return lambda tensor: not inner(tensor)
 
-        return Selector(f"~{self.text}", settle, self.needs)
+        return Selector(f"~{self.text}", resolve, self.needs)
 
     def __str__(self) -> str:
         return self.text
@@ -94,35 +94,35 @@ def _in_layers(indices: Sequence[int]) -> Predicate:
     return lambda t: t.name.startswith("language_model.") and t.layer in wanted
 
 
-def _chosen(text: str, count: int, choose: Callable[[Choices], Sequence[int]]) -> Selector:
+def _chosen(text: str, count: int, choose: Callable[[PlanContext], Sequence[int]]) -> Selector:
     """Select decoder layers that are chosen when the model is known."""
 
-    def settle(choices: Choices) -> Predicate:
-        if count > len(choices.decoder_layers):
-            raise UserError(f"{text} asks for more decoder layers than the model's {len(choices.decoder_layers)}.")
-        return _in_layers(choose(choices))
+    def resolve(context: PlanContext) -> Predicate:
+        if count > len(context.decoder_layers):
+            raise UserError(f"{text} asks for more decoder layers than the model's {len(context.decoder_layers)}.")
+        return _in_layers(choose(context))
 
-    return Selector(text, settle)
+    return Selector(text, resolve)
 
 
 def first(count: int) -> Selector:
     """Select the first decoder layers."""
-    return _chosen(f"first({count})", count, lambda choices: choices.decoder_layers[:count])
+    return _chosen(f"first({count})", count, lambda context: context.decoder_layers[:count])
 
 
 def last(count: int) -> Selector:
     """Select the last decoder layers."""
     return _chosen(
-        f"last({count})", count, lambda choices: choices.decoder_layers[len(choices.decoder_layers) - count :]
+        f"last({count})", count, lambda context: context.decoder_layers[len(context.decoder_layers) - count :]
     )
 
 
 def middle(count: int) -> Selector:
     """Select the decoder layers in the middle; of two equally central stretches, the earlier."""
 
-    def choose(choices: Choices) -> Sequence[int]:
-        begin = (len(choices.decoder_layers) - count) // 2
-        return choices.decoder_layers[begin : begin + count]
+    def choose(context: PlanContext) -> Sequence[int]:
+        begin = (len(context.decoder_layers) - count) // 2
+        return context.decoder_layers[begin : begin + count]
 
     return _chosen(f"middle({count})", count, choose)
 
@@ -132,14 +132,14 @@ def at_random(count: int, seed: int) -> Selector:
     return _chosen(
         f"at_random({count}, seed={seed})",
         count,
-        lambda choices: random.Random(seed).sample(choices.decoder_layers, count),  # noqa: S311 - a draw, no secret
+        lambda context: random.Random(seed).sample(context.decoder_layers, count),  # noqa: S311 - a draw, no secret
     )
 
 
-def first_ranked(count: int, request: Request[Ranking]) -> Selector:
+def first_ranked(count: int, request: MeasurementRequest[Ranking]) -> Selector:
     """Select the first decoder layers of a measured ranking."""
     chosen = _chosen(
-        f"first_ranked({count}, {request.title})", count, lambda choices: choices.answer(request).ranking[:count]
+        f"first_ranked({count}, {request.title})", count, lambda context: context.measure(request).ranking[:count]
     )
     return replace(chosen, needs=(request,))
 

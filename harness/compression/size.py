@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from harness.compression.artifact import MANIFEST, Artifact, files_of
-from harness.core.errors import UserError
 from harness.config.task import Counted, Limit
+from harness.core.errors import UserError
 from harness.models.tensor_spec import Component
 
 _METADATA = {MANIFEST, "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"}

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from harness.compression.codecs.base import Certainty
+from harness.compression.plan import Plan
 from harness.core.errors import UserError
 from harness.core.files import read_json
-from harness.compression.plan import Plan
 from harness.core.unicode_scripts import OF_SOME_LANGUAGES, Script, script_of_language, script_of_text
 from harness.models.tensor_spec import Component
 

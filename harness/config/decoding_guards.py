@@ -1,4 +1,4 @@
-"""Caution: declared options of decoding against what goes wrong on noisy recordings; each enters key and signature.
+"""Decoding guards: options against repetitions and endless output on noisy recordings; each is part of the signature.
 
 The second paper saw repetitions and blank outputs there (section 6). Nothing is ever removed: a bound cuts what would
 otherwise be cut later, and a second answer takes the place of the first only when it carries fewer flags.
@@ -6,18 +6,13 @@ otherwise be cut later, and a second answer takes the place of the first only wh
 
 import math
 
-import msgspec
-
+from harness.core.manifests import ManifestTable
 
 VERSION = 1
 """Of the rules in `harness.inference.output_flags`, by which the repeat guard decides; raised whenever one changes."""
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a manifest: unknown keys are refused."""
-
-
-class LengthBound(_Table, frozen=True):
+class LengthBound(ManifestTable, frozen=True):
     """How long a translation may become, by the length of its audio; `max_new_tokens` holds beside it.
 
     Attributes:
@@ -38,7 +33,7 @@ class LengthBound(_Table, frozen=True):
         return self.base + math.ceil(self.per_second * seconds)
 
 
-class RepeatGuard(_Table, frozen=True):
+class RepeatGuard(ManifestTable, frozen=True):
     """What is done about a translation that is flagged `repeats`: it is asked for once more, at other settings.
 
     Attributes:
@@ -53,7 +48,7 @@ class RepeatGuard(_Table, frozen=True):
             raise ValueError("repeat_guard.no_repeat_ngram must be at least 2")
 
 
-class Caution(_Table, frozen=True):
+class DecodingGuards(ManifestTable, frozen=True):
     """Options against what goes wrong on noisy recordings; all off by default.
 
     Attributes:

@@ -7,20 +7,17 @@ from pathlib import Path
 import msgspec
 
 from harness.core import manifests
+from harness.core.manifests import ManifestTable
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a manifest: unknown keys are refused."""
-
-
-class Precision(StrEnum):
+class CometPrecision(StrEnum):
     """In which type a model computes."""
 
     HALF = "float16"
     SINGLE = "float32"
 
 
-class Comet(_Table, frozen=True):
+class Comet(ManifestTable, frozen=True):
     """Which COMET model judges.
 
     Attributes:
@@ -38,9 +35,9 @@ class Comet(_Table, frozen=True):
     checkpoint: str = "data/local/wmt22-comet-da"
     hub: str = "Unbabel/wmt22-comet-da"
     batch_size: int = 16
-    precision: Precision = Precision.HALF
+    precision: CometPrecision = CometPrecision.HALF
     trusted_sha256: str = ""
-    sources: dict[str, str] = {}
+    sources: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse values that no model can be run with."""
@@ -55,7 +52,7 @@ class Comet(_Table, frozen=True):
         return manifests.data_root() / Path(self.checkpoint).expanduser()
 
 
-class Scoring(_Table, frozen=True):
+class Scoring(ManifestTable, frozen=True):
     """How translations are scored.
 
     Attributes:

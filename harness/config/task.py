@@ -5,17 +5,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.core import manifests
-from harness.config.decoding_guards import Caution
-from harness.core.errors import UserError
+from harness.config.decoding_guards import DecodingGuards
+from harness.config.language_pair import LanguagePair
 from harness.config.scoring import Scoring
 from harness.config.segmentation import Segmenting
+from harness.core import manifests
+from harness.core.errors import UserError
+from harness.core.manifests import ManifestTable
 
 FORMAT = 1
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a manifest: unknown keys are refused, since a misspelt key must not fall back to a default."""
 
 
 class Counted(StrEnum):
@@ -25,7 +23,7 @@ class Counted(StrEnum):
     WEIGHTS = "weights"
 
 
-class Limit(_Table, frozen=True):
+class Limit(ManifestTable, frozen=True):
     """The size limit.
 
     Attributes:
@@ -45,30 +43,30 @@ class Limit(_Table, frozen=True):
         return counted < self.bytes if self.strict else counted <= self.bytes
 
 
-class Decoding(_Table, frozen=True):
+class Decoding(ManifestTable, frozen=True):
     """Requested settings of greedy decoding; they enter the key and the signature of everything decoded with them.
 
     Attributes:
         batch_size: segments per batch at most.
         max_new_tokens: generated tokens per segment at most.
-        caution: what is done against repetitions and endless answers; nothing by default.
+        guards: what is done against repetitions and endless answers; nothing by default.
         note: where the values come from.
     """
 
     batch_size: int
     max_new_tokens: int
-    caution: Caution = Caution()
+    guards: DecodingGuards = DecodingGuards()
     note: str = ""
 
     def on(self, name: str, campaign_name: str) -> "Decoding":
-        """Return the settings for a test set: without caution where that is for others only."""
-        sets = self.caution.sets
+        """Return the settings for a test set: without guards where that is for others only."""
+        sets = self.guards.sets
         if not sets or name in sets or campaign_name in sets:
-            return msgspec.structs.replace(self, caution=msgspec.structs.replace(self.caution, sets=()))
-        return msgspec.structs.replace(self, caution=Caution())
+            return msgspec.structs.replace(self, guards=msgspec.structs.replace(self.guards, sets=()))
+        return msgspec.structs.replace(self, guards=DecodingGuards())
 
 
-class Prompt(_Table, frozen=True):
+class Prompt(ManifestTable, frozen=True):
     """How the model is asked.
 
     Attributes:
@@ -81,7 +79,7 @@ class Prompt(_Table, frozen=True):
     chat: bool = False
 
 
-class Role(_Table, frozen=True):
+class Role(ManifestTable, frozen=True):
     """A part that one checkpoint plays (untuned, finetuned, instruct), and how a model of that role is used.
 
     Attributes:
@@ -107,26 +105,7 @@ class Role(_Table, frozen=True):
         return manifests.data_root() / Path(self.checkpoint).expanduser()
 
 
-class Direction(_Table, frozen=True):
-    """A direction of translation, e.g. `en-de`.
-
-    Attributes:
-        source: ISO 639-1 code of the speech.
-        target: ISO 639-1 code of the translation.
-        target_name: the target language's English name, as the prompt says it.
-    """
-
-    source: str
-    target: str
-    target_name: str
-
-    @property
-    def pair(self) -> str:
-        """`en-de`."""
-        return f"{self.source}-{self.target}"
-
-
-class Names(_Table, frozen=True):
+class Names(ManifestTable, frozen=True):
     """How the campaign names things.
 
     Attributes:
@@ -140,20 +119,20 @@ class Names(_Table, frozen=True):
     constrained_data: tuple[str, ...]
 
 
-class Task(_Table, frozen=True):
+class Task(ManifestTable, frozen=True):
     """What a campaign asks.
 
     Attributes:
         name: the profile's name.
         title: one line for reports.
         limit: size limit.
-        directions: by pair.
+        directions: by direction.
         prompts: by name.
         roles: by name.
-        development_sets: names of test sets that may be used to make decisions, by pair.
-        test_sets: names of the test sets that every system is measured on, by pair.
-        blind_sets: names of the test sets that the campaign scores, by pair; where there are any, an archive holds them
-            and not the test sets.
+        development_sets: names of test sets that may be used to make decisions, by direction.
+        test_sets: names of the test sets that every system is measured on, by direction.
+        blind_sets: names of the test sets that the campaign scores, by direction; where there are any, an archive
+            holds them and not the test sets.
         blind_systems: systems that translate the blind sets unasked.
         segmentation: how recordings are cut; a method's name alone means it with the published settings.
         names: the campaign's names.
@@ -163,14 +142,14 @@ class Task(_Table, frozen=True):
     name: str
     title: str
     limit: Limit
-    directions: dict[str, Direction]
+    directions: dict[str, LanguagePair]
     prompts: dict[str, Prompt]
     roles: dict[str, Role]
     development_sets: dict[str, tuple[str, ...]]
     test_sets: dict[str, tuple[str, ...]]
     segmentation: Segmenting | str
     names: Names
-    blind_sets: dict[str, tuple[str, ...]] = {}
+    blind_sets: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     blind_systems: tuple[str, ...] = ()
     scoring: Scoring = Scoring()
 
@@ -189,13 +168,13 @@ class Task(_Table, frozen=True):
         """How recordings are cut."""
         return Segmenting(default=self.segmentation) if isinstance(self.segmentation, str) else self.segmentation
 
-    def submitted(self, pair: str) -> tuple[str, ...]:
+    def submitted(self, direction: str) -> tuple[str, ...]:
         """Return the names of the sets that an archive of this direction holds."""
-        return self.blind_sets.get(pair, ()) or self.test_sets.get(pair, ())
+        return self.blind_sets.get(direction, ()) or self.test_sets.get(direction, ())
 
-    def sets(self, pair: str) -> tuple[str, ...]:
+    def sets(self, direction: str) -> tuple[str, ...]:
         """Return the names of all sets of a direction: test sets, then blind sets."""
-        return tuple(dict.fromkeys((*self.test_sets.get(pair, ()), *self.blind_sets.get(pair, ()))))
+        return tuple(dict.fromkeys((*self.test_sets.get(direction, ()), *self.blind_sets.get(direction, ()))))
 
     def with_limit(self, limit: int) -> "Task":
         """Return the task with another limit in bytes, strictness and counting unchanged."""
@@ -213,15 +192,17 @@ def load_task(name: str) -> Task:
     for role_name, role in task.roles.items():
         if role.prompt not in task.prompts:
             raise UserError(f"{path}: role {role_name!r} asks for prompt {role.prompt!r}, which is not defined.")
-    _check_pairs(path, task)
+    _check_directions(path, task)
     return task
 
 
-def _check_pairs(path: Path, task: Task) -> None:
-    used = {pair for role in task.roles.values() for pair in role.directions}
-    for pair in sorted(used | set(task.test_sets) | set(task.development_sets) | set(task.blind_sets)):
-        if pair not in task.directions:
-            raise UserError(f"{path}: direction {pair!r} is used but not defined.")
-    for pair, direction in task.directions.items():
-        if direction.pair != pair:
-            raise UserError(f"{path}: direction {pair!r} states {direction.pair!r}.")
+def _check_directions(path: Path, task: Task) -> None:
+    used = {direction for role in task.roles.values() for direction in role.directions}
+    for direction in sorted(used | set(task.test_sets) | set(task.development_sets) | set(task.blind_sets)):
+        if direction not in task.directions:
+            raise UserError(f"{path}: direction {direction!r} is used but not defined.")
+    for direction, languages in task.directions.items():
+        if languages.direction != direction:
+            raise UserError(
+                f"{path}: direction {direction!r} is defined as {languages.direction!r}: rename one of them."
+            )

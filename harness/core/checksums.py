@@ -9,7 +9,7 @@ from harness.core.errors import UserError
 from harness.core.files import sha256_of, write_json
 
 
-class FileSum(msgspec.Struct, frozen=True):
+class FileDigest(msgspec.Struct, frozen=True):
     """What a file holds: the sha256 of its bytes (64 hex digits), and how many they are."""
 
     sha256: str
@@ -23,13 +23,13 @@ class _Row(msgspec.Struct, frozen=True):
     inode's time cannot be set back by ordinary means, so a byte edited with `touch -d` afterwards is found too.
     """
 
-    sum: FileSum
+    sum: FileDigest
     mtime_ns: int
     ctime_ns: int
     inode: int
 
 
-def directory_sums(directory: Path, names: Iterable[str], cache: Path) -> dict[str, FileSum]:
+def directory_digests(directory: Path, names: Iterable[str], cache: Path) -> dict[str, FileDigest]:
     """Return the sums of files of a directory; those unchanged since the last call are not read again.
 
     Args:
@@ -52,13 +52,13 @@ def directory_sums(directory: Path, names: Iterable[str], cache: Path) -> dict[s
     return {name: row.sum for name, row in rows.items()}
 
 
-def fresh_sum(path: Path) -> FileSum:
+def digest_file(path: Path) -> FileDigest:
     """Return the sum of a file's bytes, read now.
 
     Raises:
         OSError: it cannot be read.
     """
-    return FileSum(sha256_of(path), path.stat().st_size)
+    return FileDigest(sha256_of(path), path.stat().st_size)
 
 
 def _row(path: Path, known: _Row | None) -> _Row:
@@ -67,7 +67,7 @@ def _row(path: Path, known: _Row | None) -> _Row:
     same = (known.mtime_ns, known.ctime_ns, known.inode, known.sum.bytes) if known else None
     if known and same == (state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_size):
         return known
-    return _Row(fresh_sum(path), state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    return _Row(digest_file(path), state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 def _recall(memory: Path) -> dict[str, _Row]:

@@ -10,6 +10,12 @@ from harness.core.errors import UserError, check_format
 from harness.core.files import read_bounded
 
 T = TypeVar("T")
+
+
+class ManifestTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every table of a manifest. Unknown keys are refused: a misspelt key must not fall back to a default."""
+
+
 _PACKAGE = Path(__file__).parents[1]
 
 

@@ -11,7 +11,7 @@ Advance = Callable[[int], None]
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-def say(sentence: str) -> None:
+def log(sentence: str) -> None:
     """Print one line of talk to stderr; data go to stdout and are never mixed with it."""
     print(sentence, file=sys.stderr, flush=True)
 
@@ -19,11 +19,11 @@ def say(sentence: str) -> None:
 _SAID: set[str] = set()
 
 
-def say_once(sentence: str) -> None:
+def log_once(sentence: str) -> None:
     """Print a line of talk to stderr, but not again in this process: what holds for many systems is said once."""
     if sentence not in _SAID:
         _SAID.add(sentence)
-        say(sentence)
+        log(sentence)
 
 
 @contextmanager
@@ -63,6 +63,6 @@ def _lines(label: str, total: int) -> Advance:
         done += units
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            say(f"{label}: {done} of {total}")
+            log(f"{label}: {done} of {total}")
 
     return advance

@@ -71,6 +71,16 @@ class WorkDir:
         return self.root / "submissions"
 
     @property
+    def external(self) -> Path:
+        """Imported translations of other systems."""
+        return self.root / "external"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files of what processes are writing."""
+        return self.root / "locks"
+
+    @property
     def cache(self) -> Path:
         """Sums that are slow to compute again."""
         return self.root / "cache"

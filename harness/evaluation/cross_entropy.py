@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.core.record_store import FORMAT, read_measurement, write_measurement
 from harness.core.errors import UserError
 from harness.core.files import key_of
-from harness.inference.engine import Engine, EngineLoader, must_hear
+from harness.core.progress import progress
+from harness.core.record_store import FORMAT, read_measurement, write_measurement
+from harness.core.workdir import WorkDir
+from harness.inference.engine import Engine, EngineLoader, require_audio_input
+from harness.inference.examples import Reader, inspect_recordings, naming
 from harness.inference.generate import plan_batches
 from harness.inference.prompting import Example, end_token, right_padded, target_tokens
-from harness.inference.examples import Reader, inspect_recordings, naming
 from harness.inference.request import GenerationRequest
-from harness.core.progress import progress
-from harness.core.workdir import WorkDir
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,7 +89,7 @@ def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLo
         artifact=request.artifact.id,
         system=request.system,
         test_set=request.test_set.name,
-        direction=request.direction.pair,
+        direction=request.language_pair.direction,
         signature=request.signature,
         nats=tuple(nats for nats, _ in rows),
         tokens=tuple(tokens for _, tokens in rows),
@@ -99,7 +99,7 @@ def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLo
 
 
 def _references(request: GenerationRequest) -> tuple[str, ...]:
-    test_set, target = request.test_set, request.direction.target
+    test_set, target = request.test_set, request.language_pair.target
     if target not in test_set.references:
         raise UserError(f"Test set {test_set.name!r} has no references in {target!r}: measure on another one.")
     references = test_set.references[target]
@@ -114,7 +114,7 @@ def _measure(request: GenerationRequest, references: Sequence[str], engine: Engi
     end = end_token(engine, request.prompt)
     rows: list[tuple[float, int]] = [(0.0, 0)] * len(references)
     segments = request.segmentation.segments
-    label = f"cross-entropy {request.system} {request.test_set.name} {request.direction.pair}"
+    label = f"cross-entropy {request.system} {request.test_set.name} {request.language_pair.direction}"
     with progress(label, len(references)) as advance:
         for batch in plan_batches(segments, request.decoding.batch_size):
             examples = [_with_target(reader, index, references[index], end) for index in batch]
@@ -140,8 +140,8 @@ def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
     import torch
 
     batch = right_padded(engine, examples)
-    hearing = engine.heard.hearing(engine.model, batch.input_features, batch.feature_attention_mask)
-    with torch.inference_mode(), must_hear(engine.model), hearing:
+    hearing = engine.encoder_cache.reuse(engine.model, batch.input_features, batch.feature_attention_mask)
+    with torch.inference_mode(), require_audio_input(engine.model), hearing:
         logits = engine.model(**batch.arguments(), use_cache=False).logits
         nats = [_nats(row, example) for row, example in zip(logits, examples, strict=True)]
     if not all(math.isfinite(value) for value in nats):

@@ -1,4 +1,4 @@
-"""Speed: what a user waits for one segment, and the memory that it takes; observed, never part of a key."""
+"""SpeedMeasurement: what a user waits for one segment, and the memory that it takes; observed, never part of a key."""
 
 import re
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.core.record_store import FORMAT, read_measurement, write_measurement
 from harness.core.errors import UserError
 from harness.core.files import key_of
+from harness.core.record_store import FORMAT, read_measurement, write_measurement
+from harness.core.workdir import WorkDir
 from harness.inference.decoding import decode
 from harness.inference.engine import Engine, EngineLoader
-from harness.inference.prompting import Example
 from harness.inference.examples import Reader
+from harness.inference.prompting import Example
 from harness.inference.request import GenerationRequest
-from harness.core.workdir import WorkDir
 
 SEGMENTS = 4
 """Segments that are timed, the first of the test set; the beginning of the last one's answer warms up, untimed."""
@@ -24,7 +24,7 @@ _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
 
-class Speed(msgspec.Struct, frozen=True, kw_only=True):
+class SpeedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     """How fast an artifact's model translates one segment after the other.
 
     Attributes:
@@ -56,7 +56,7 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.seconds) / len(self.seconds)
 
 
-def speed(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> Speed:
+def speed(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> SpeedMeasurement:
     """Time the first segments of a request at batch 1; a stored measurement is returned at once.
 
     Raises:
@@ -64,7 +64,7 @@ def speed(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) ->
     """
     key = key_of(["speed", FORMAT, request.conditions, request.decoding.max_new_tokens, SEGMENTS])
     path = workdir.measurements / f"{key}.json"
-    stored = read_measurement(path, Speed)
+    stored = read_measurement(path, SpeedMeasurement)
     if stored is not None:
         return stored
     result = _measure(request, key, engine())
@@ -72,7 +72,7 @@ def speed(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) ->
     return result
 
 
-def _measure(request: GenerationRequest, key: str, engine: Engine) -> Speed:
+def _measure(request: GenerationRequest, key: str, engine: Engine) -> SpeedMeasurement:
     import torch
 
     segments = request.segmentation.segments
@@ -81,7 +81,7 @@ def _measure(request: GenerationRequest, key: str, engine: Engine) -> Speed:
     reader = Reader(request, engine)
     examples = [reader.read(index) for index in range(min(SEGMENTS, len(segments)))]
     seconds, tokens, peak = _observe(engine, examples, request.decoding.max_new_tokens)
-    return Speed(
+    return SpeedMeasurement(
         key=key,
         artifact=request.artifact.id,
         system=request.system,
@@ -97,15 +97,15 @@ def _observe(
     engine: Engine, examples: Sequence[Example], max_new_tokens: int
 ) -> tuple[tuple[float, ...], tuple[int, ...], int | None]:
     """Return seconds and tokens per example, and the peak memory meanwhile."""
-    engine.heard.forget()  # what was translated before is no part of this peak
+    engine.encoder_cache.forget()  # what was translated before is no part of this peak
     decode(engine, examples[-1:], min(_WARM_UP, max_new_tokens))
-    meter = _Meter(engine.device)
+    meter = _PeakMemoryMeter(engine.device)
     answers = [decode(engine, [example], max_new_tokens)[0] for example in examples]
     peak = meter.peak()
     return tuple(answer.seconds for answer in answers), tuple(answer.tokens for answer in answers), peak
 
 
-class _Meter:
+class _PeakMemoryMeter:
     """Peak memory from its making on."""
 
     def __init__(self, device: str) -> None:

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from harness.core.checksums import FileDigest
 from harness.core.errors import UserError
 from harness.core.files import sha256_of, write_json
-from harness.core.progress import say
-from harness.core.checksums import FileSum
+from harness.core.progress import log
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -55,7 +55,7 @@ class _BrokenOffError(Exception):
     """The connection ended before the file did; the next attempt goes on from there."""
 
 
-class _State(msgspec.Struct, frozen=True):
+class _DownloadState(msgspec.Struct, frozen=True):
     """What a part of a file is a part of: `validator` is the server's own name for that version."""
 
     url: str
@@ -71,7 +71,7 @@ class _Part:
         self._url = url
         target.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError, msgspec.DecodeError):
-            state = msgspec.json.decode(self._state.read_bytes(), type=_State)
+            state = msgspec.json.decode(self._state.read_bytes(), type=_DownloadState)
             self.validator = state.validator if state.url == url else ""
             return
         self.validator = ""
@@ -85,7 +85,7 @@ class _Part:
         """Start anew."""
         self.path.write_bytes(b"")
         self.validator = validator
-        write_json(self._state, _State(self._url, validator))
+        write_json(self._state, _DownloadState(self._url, validator))
 
     def remove(self) -> None:
         """Forget it."""
@@ -101,7 +101,7 @@ class _Part:
         self._state.unlink(missing_ok=True)
 
 
-def download(session: "Session", url: str, target: Path, expected: Expected) -> FileSum:
+def download(session: "Session", url: str, target: Path, expected: Expected) -> FileDigest:
     """Download a file, unless nothing of it is missing; it gets its name when it is whole and verified.
 
     Args:
@@ -120,7 +120,7 @@ def download(session: "Session", url: str, target: Path, expected: Expected) -> 
     part = _Part(target, url)
     with _disk(target):
         _insist(session, url, part, expected)
-        found = FileSum(sha256_of(part.path), part.path.stat().st_size)
+        found = FileDigest(sha256_of(part.path), part.path.stat().st_size)
         fault = _fault(part.path, found, expected)
         if fault:
             part.remove()
@@ -150,7 +150,7 @@ def _insist(session: "Session", url: str, part: _Part, expected: Expected) -> No
             pause = next(pauses, None)
             if pause is None:
                 raise _given_up(url, part, error) from error
-            say(f"{urlsplit(url).hostname}: {error}; trying again from byte {part.size:,}")
+            log(f"{urlsplit(url).hostname}: {error}; trying again from byte {part.size:,}")
             time.sleep(pause)
 
 
@@ -253,7 +253,7 @@ def _receive(response: "Response", part: _Part, total: int | None) -> None:
         raise _BrokenOffError(f"{size:,} of {total:,} bytes came")
 
 
-def _fault(path: Path, found: FileSum, expected: Expected) -> str:
+def _fault(path: Path, found: FileDigest, expected: Expected) -> str:
     """Say in which way a file is not the expected one; nothing when it is."""
     if expected.bytes is not None and found.bytes != expected.bytes:
         return f"it has {found.bytes:,} bytes where {expected.bytes:,} are {expected.origin}"

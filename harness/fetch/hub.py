@@ -7,10 +7,10 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from harness.core.archives.archive_members import is_unsafe
 from harness.core.errors import UserError
 from harness.fetch.download import Expected, UnreachableError
 from harness.fetch.sources import Hub
-from harness.core.archives.members import is_unsafe
 
 if TYPE_CHECKING:
     from requests import Session

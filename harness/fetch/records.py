@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
+from harness.core.checksums import FileDigest
 from harness.core.errors import UserError, check_format
-from harness.fetch.download import Expected
 from harness.core.files import read_json, write_json
-from harness.core.checksums import FileSum
+from harness.fetch.download import Expected
 
 FORMAT = 1
 
@@ -23,7 +23,7 @@ class Record(msgspec.Struct, frozen=True):
     """
 
     revision: str = ""
-    files: dict[str, FileSum] = {}
+    files: dict[str, FileDigest] = {}
     listing: dict[str, Expected] = {}
     format_version: int = FORMAT
 

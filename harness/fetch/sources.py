@@ -3,21 +3,16 @@
 import re
 from pathlib import Path
 
-import msgspec
-
 from harness.core import manifests
+from harness.core.archives.archive_members import is_unsafe
 from harness.core.errors import UserError
-from harness.core.archives.members import is_unsafe
+from harness.core.manifests import ManifestTable
 
 FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a manifest: unknown keys are refused."""
-
-
-class SourceFile(_Table, frozen=True):
+class SourceFile(ManifestTable, frozen=True):
     """One file at an address.
 
     Attributes:
@@ -38,7 +33,7 @@ class SourceFile(_Table, frozen=True):
             raise ValueError(f"{self.path!r} is no plain path")
 
 
-class Hub(_Table, frozen=True):
+class Hub(ManifestTable, frozen=True):
     """A model on the Hugging Face hub, which publishes the sums of its files.
 
     Attributes:
@@ -52,7 +47,7 @@ class Hub(_Table, frozen=True):
     revision: str = ""
 
 
-class Source(_Table, frozen=True):
+class DownloadSource(ManifestTable, frozen=True):
     """Something that can be fetched.
 
     Attributes:
@@ -86,16 +81,16 @@ class Source(_Table, frozen=True):
         return manifests.data_root() / Path(self.target).expanduser()
 
 
-def load_source(name: str) -> Source:
+def load_source(name: str) -> DownloadSource:
     """Read a source by name, or from the path of a .toml file.
 
     Raises:
         UserError: unknown or unreadable.
     """
-    return manifests.read_toml(manifests.find("sources", name), Source, FORMAT)
+    return manifests.read_toml(manifests.find("sources", name), DownloadSource, FORMAT)
 
 
-def all_sources() -> list[Source]:
+def all_sources() -> list[DownloadSource]:
     """Return every source that ships, by name.
 
     Raises:

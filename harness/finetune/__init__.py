@@ -14,6 +14,6 @@ Nothing heavy is imported until a verb runs.
 """
 
 from harness.finetune.recipe import FinetuneRecipe, load_recipe
-from harness.finetune.verb import FinetuneRequest, FinetuneResult, finetune
+from harness.finetune.training_run import FinetuneRequest, FinetuneResult, finetune
 
 __all__ = ["FinetuneRecipe", "FinetuneRequest", "FinetuneResult", "finetune", "load_recipe"]

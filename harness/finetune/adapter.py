@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.models.qwen2_audio import canonical_name
 from harness.compression.codecs.int8 import quiet_bitsandbytes
 from harness.core.errors import MissingExtraError, UserError
-from harness.finetune.recipe import FinetuneRecipe, Lora, Precision
+from harness.finetune.recipe import FinetuneRecipe, Lora, TrainingPrecision
 from harness.inference.engine import Engine
+from harness.models.qwen2_audio import canonical_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ def _fold_narrow_layers(engine: Engine, recipe: FinetuneRecipe) -> None:
     """
     from peft.tuners.lora import Linear
 
-    if recipe.lora.dropout or recipe.training.precision is not Precision.FLOAT32:
+    if recipe.lora.dropout or recipe.training.precision is not TrainingPrecision.FLOAT32:
         return
     for layer in engine.model.modules():
         if isinstance(layer, Linear):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.finetune.data import Row
+from harness.finetune.data import TrainingExample
 from harness.finetune.features import FeatureStore
-from harness.finetune.recipe import FinetuneRecipe, Training
+from harness.finetune.recipe import FinetuneRecipe, TrainingSettings
 from harness.inference.engine import Engine
 from harness.inference.prompting import Example, ask, end_token, prompt_tokens, target_tokens
 
@@ -21,7 +21,7 @@ class Order:
         training: batch size, seed and grouping.
     """
 
-    def __init__(self, lengths: Sequence[float], training: Training) -> None:
+    def __init__(self, lengths: Sequence[float], training: TrainingSettings) -> None:
         self._lengths = lengths
         self._training = training
         self._epoch: tuple[int, list[list[int]]] = (-1, [])
@@ -54,7 +54,7 @@ def _cut(rows: list[int], size: int) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
-class Source:
+class ExampleSource:
     """The training rows as the model reads them.
 
     Attributes:
@@ -65,7 +65,7 @@ class Source:
         engine: the model's processor.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[TrainingExample]
     features: FeatureStore
     requests: dict[str, str]
     end: int
@@ -79,18 +79,20 @@ class Source:
         """
         return [self._example(self.rows[index]) for index in indices]
 
-    def _example(self, row: Row) -> Example:
+    def _example(self, row: TrainingExample) -> Example:
         processor = self.engine.processor
-        features = self.features.hear(row)
+        features = self.features.extract(row)
         prompt = prompt_tokens(processor, self.requests[row.language], features)
         return Example(features, prompt, target_tokens(processor, row.text, self.end))
 
 
-def open_source(rows: Sequence[Row], features: FeatureStore, recipe: FinetuneRecipe, engine: Engine) -> Source:
+def open_source(
+    rows: Sequence[TrainingExample], features: FeatureStore, recipe: FinetuneRecipe, engine: Engine
+) -> ExampleSource:
     """Prepare the recipe's prompt for each of its languages.
 
     Raises:
         UserError: the prompt has not exactly one place for the audio, or the chat template does not end an answer.
     """
     requests = {code: ask(engine.processor, recipe.asking, name) for code, name in recipe.languages.items()}
-    return Source(rows, features, requests, end_token(engine, recipe.asking), engine)
+    return ExampleSource(rows, features, requests, end_token(engine, recipe.asking), engine)

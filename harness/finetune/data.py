@@ -13,7 +13,7 @@ import msgspec
 from harness.audio.recording import Recording, open_recording
 from harness.core.errors import UserError
 from harness.core.files import sha256_of
-from harness.core.progress import progress, say
+from harness.core.progress import log, progress
 
 _SHOWN = 20
 _SLACK = 0.01
@@ -21,7 +21,7 @@ _SLACK = 0.01
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of the manifest; see `Row`."""
+    """A line of the manifest; see `TrainingExample`."""
 
     audio: Annotated[str, msgspec.Meta(min_length=1)]
     language: str
@@ -32,7 +32,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Row:
+class TrainingExample:
     """One training example, checked.
 
     Attributes:
@@ -61,7 +61,7 @@ class Row:
         return (self.audio_sum, self.offset, self.duration, self.language, self.text)
 
 
-def read_rows(manifest: Path, languages: frozenset[str], window: float) -> tuple[Row, ...]:
+def read_rows(manifest: Path, languages: frozenset[str], window: float) -> tuple[TrainingExample, ...]:
     """Read a training manifest and check every row, down to its audio's header.
 
     Args:
@@ -93,7 +93,7 @@ def _refuse(manifest: Path, faults: list[str]) -> None:
     if len(faults) == 1:
         raise UserError(faults[0])
     for fault in faults[:_SHOWN]:
-        say(fault)
+        log(fault)
     raise UserError(f"{manifest} has {len(faults)} bad rows: correct them or leave them out.")
 
 
@@ -114,7 +114,7 @@ class _Reader:
         self._window = window
         self._audio: dict[Path, tuple[Recording, str]] = {}
 
-    def row(self, number: int, text: str) -> Row:
+    def row(self, number: int, text: str) -> TrainingExample:
         line = _parse(text)
         if line.language not in self._languages:
             known = ", ".join(sorted(self._languages))
@@ -124,7 +124,9 @@ class _Reader:
         recording, audio_sum = self._look(self._manifest.parent / line.audio)
         duration = self._duration(line, recording)
         where = f"{self._manifest}, line {number}"
-        return Row(where, recording, audio_sum, line.offset, duration, line.language, line.text, line.dataset)
+        return TrainingExample(
+            where, recording, audio_sum, line.offset, duration, line.language, line.text, line.dataset
+        )
 
     def _look(self, path: Path) -> tuple[Recording, str]:
         if path not in self._audio:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from harness.audio.recording import read_stretch
 from harness.core.errors import UserError
 from harness.core.files import key_of, temporary_beside
-from harness.finetune.data import Row
-from harness.inference.features import Features, extract
+from harness.finetune.data import TrainingExample
+from harness.inference.features import Features, extract_features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ class FeatureStore:
         self._extractor = extractor
         self._settings = extractor.to_json_string()
 
-    def hear(self, row: Row) -> Features:
+    def extract(self, row: TrainingExample) -> Features:
         """Return the features of a row.
 
         Raises:
@@ -44,9 +44,9 @@ class FeatureStore:
             _save(path, stored)
         return _restore(stored, self._extractor.nb_max_frames)
 
-    def _extract(self, row: Row) -> Features:
+    def _extract(self, row: TrainingExample) -> Features:
         try:
-            return extract(read_stretch(row.recording, row.offset, row.duration), self._extractor)
+            return extract_features(read_stretch(row.recording, row.offset, row.duration), self._extractor)
         except UserError as error:
             raise UserError(f"{row.where}: {error}") from error
 

@@ -10,12 +10,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import UserError
-from harness.finetune.batches import Order, Source
-from harness.finetune.recipe import Precision, Training
+from harness.core.progress import log
+from harness.finetune.batches import ExampleSource, Order
+from harness.finetune.recipe import TrainingPrecision, TrainingSettings
 from harness.finetune.state import Loss, RunFolder, load_state, save_state
-from harness.inference.engine import Engine, must_hear
+from harness.inference.engine import Engine, require_audio_input
 from harness.inference.prompting import Example, right_padded
-from harness.core.progress import say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +46,8 @@ class Session:
 
     engine: Engine
     parameters: Mapping[str, "Parameter"]
-    source: Source
-    training: Training
+    source: ExampleSource
+    training: TrainingSettings
     folder: RunFolder
 
     @property
@@ -75,7 +75,7 @@ def train(session: Session) -> tuple[Loss, ...]:
     done = load_state(session.folder, session.parameters, optimizer)
     losses = session.folder.recall_losses(done)
     if done:
-        say(f"Going on after step {done} of {session.steps}.")
+        log(f"Going on after step {done} of {session.steps}.")
     _prepare(session)
     order = Order([row.duration for row in session.source.rows], session.training)
     reporter = _Reporter(session.steps)
@@ -132,9 +132,9 @@ def _backward(session: Session, examples: Sequence[Example], tokens: int) -> flo
 
     engine = session.engine
     batch = right_padded(engine, examples)
-    half = session.training.precision is Precision.BFLOAT16
+    half = session.training.precision is TrainingPrecision.BFLOAT16
     device = torch.device(engine.device).type
-    with must_hear(engine.model), torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+    with require_audio_input(engine.model), torch.autocast(device, dtype=torch.bfloat16, enabled=half):
         logits = engine.model(**batch.arguments(), use_cache=False).logits
     loss = target_loss(logits, examples) / tokens
     loss.backward()  # type: ignore[no-untyped-call]
@@ -196,5 +196,5 @@ class _Reporter:
         if seconds < _SECONDS_BETWEEN_LINES and loss.step < self._steps:
             return
         mean, pace = sum(self._losses) / len(self._losses), seconds / len(self._losses)
-        say(f"step {loss.step} of {self._steps}: loss {mean:.4f}, learning rate {loss.learning_rate:.2e}, {pace:.2f} s")
+        log(f"step {loss.step} of {self._steps}: loss {mean:.4f}, learning rate {loss.learning_rate:.2e}, {pace:.2f} s")
         self._last, self._losses = time.monotonic(), []

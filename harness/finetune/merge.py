@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.models.checkpoint import INDEX, SINGLE, Checkpoint
 from harness.core.errors import UserError
 from harness.core.files import published, read_bounded, write_bytes, write_json
-from harness.finetune.adapter import factors, merged
 from harness.core.safetensors_io import write_tensors
+from harness.finetune.adapter import factors, merged
+from harness.models.checkpoint import INDEX, SINGLE, Checkpoint
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import msgspec
 
+from harness.config.task import Prompt
 from harness.core import manifests
 from harness.core.errors import UserError
-from harness.config.task import Prompt
+from harness.core.manifests import ManifestTable
 from harness.models.tensor_spec import Component
 
 FORMAT = 1
@@ -28,18 +29,14 @@ class Schedule(StrEnum):
     CONSTANT = "constant"
 
 
-class Precision(StrEnum):
+class TrainingPrecision(StrEnum):
     """Type of the frozen weights and of the computation; the adapter and its optimiser are always float32."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a recipe: unknown keys are refused, since a misspelt key must not fall back to a default."""
-
-
-class Lora(_Table, frozen=True, kw_only=True):
+class Lora(ManifestTable, frozen=True, kw_only=True):
     """The adapter: each adapted weight W becomes W + alpha / rank * B A.
 
     Attributes:
@@ -57,7 +54,7 @@ class Lora(_Table, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Training(_Table, frozen=True, kw_only=True):
+class TrainingSettings(ManifestTable, frozen=True, kw_only=True):
     """The optimiser's settings. What is not set has the default of transformers' `TrainingArguments`.
 
     Attributes:
@@ -81,7 +78,7 @@ class Training(_Table, frozen=True, kw_only=True):
     batch_size: _Count
     learning_rate: _Positive
     warmup_ratio: _Share
-    precision: Precision
+    precision: TrainingPrecision
     seed: Annotated[int, msgspec.Meta(ge=0)]
     save_every: _Count
     gradient_accumulation: _Count = 1
@@ -115,7 +112,7 @@ class Training(_Table, frozen=True, kw_only=True):
         return self.learning_rate * (1.0 if self.schedule is Schedule.CONSTANT else max(0.0, 1.0 - done))
 
 
-class FinetuneRecipe(_Table, frozen=True, kw_only=True):
+class FinetuneRecipe(ManifestTable, frozen=True, kw_only=True):
     """How a checkpoint is adapted.
 
     Attributes:
@@ -135,7 +132,7 @@ class FinetuneRecipe(_Table, frozen=True, kw_only=True):
     prompt: str
     languages: dict[str, str]
     lora: Lora
-    training: Training
+    training: TrainingSettings
     chat: bool = False
 
     @property

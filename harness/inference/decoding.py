@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.decoding_guards import LengthBound
 from harness.core.errors import UserError
+from harness.core.progress import log
+from harness.inference.decode_mask import light_decode_masks
+from harness.inference.engine import Engine, require_audio_input
 from harness.inference.hypothesis import Stop
-from harness.inference.engine import Engine, must_hear
+from harness.inference.preallocated_kv_cache import preallocated_kv_cache
 from harness.inference.prompting import Example, left_padded
-from harness.inference.preallocated_kv_cache import roomy_cache
-from harness.inference.step_mask import light_step_masks
-from harness.core.progress import say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Style:
+class DecodingConstraints:
     """How greedy decoding is done.
 
     Attributes:
@@ -62,41 +62,47 @@ class Style:
         return min(max_new_tokens, self.length_bound.tokens(example.features.seconds))
 
 
-PLAIN = Style()
+UNCONSTRAINED = DecodingConstraints()
 """Greedy decoding by its definition."""
 
 
-def decode(engine: Engine, examples: Sequence[Example], max_new_tokens: int, style: Style = PLAIN) -> list[Decoded]:
+def decode(
+    engine: Engine, examples: Sequence[Example], max_new_tokens: int, constraints: DecodingConstraints = UNCONSTRAINED
+) -> list[Decoded]:
     """Decode a batch greedily; when it does not fit in memory, in two halves, and so on.
 
     Args:
         engine: the model.
         examples: what it hears and how it is asked.
         max_new_tokens: generated tokens per example at most.
-        style: what holds it back, and whether it may recall.
+        constraints: what holds it back, and whether it may recall.
 
     Raises:
         UserError: not even one example fits, or the model computes NaN.
     """
-    decoded = _attempt(engine, examples, max_new_tokens, style)
+    decoded = _attempt(engine, examples, max_new_tokens, constraints)
     if decoded is not None:
         return decoded
     if len(examples) == 1:
         raise UserError("Out of memory with a single segment: use a device with more memory, or a smaller artifact.")
     half = (len(examples) + 1) // 2
-    say(f"Out of memory with a batch of {len(examples)}: going on with {half}.")
+    log(f"Out of memory with a batch of {len(examples)}: going on with {half}.")
     first, second = examples[:half], examples[half:]
-    return decode(engine, first, max_new_tokens, style) + decode(engine, second, max_new_tokens, style)
+    return decode(engine, first, max_new_tokens, constraints) + decode(engine, second, max_new_tokens, constraints)
 
 
-def _attempt(engine: Engine, examples: Sequence[Example], max_new_tokens: int, style: Style) -> list[Decoded] | None:
+def _attempt(
+    engine: Engine, examples: Sequence[Example], max_new_tokens: int, constraints: DecodingConstraints
+) -> list[Decoded] | None:
     """Decode, or return None when memory ran out; the frames that held the memory are gone by then."""
     try:
-        return _decode(engine, examples, [style.limit(example, max_new_tokens) for example in examples], style)
+        return _decode(
+            engine, examples, [constraints.limit(example, max_new_tokens) for example in examples], constraints
+        )
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-    engine.heard.forget()
+    engine.encoder_cache.forget()
     _release()
     return None
 
@@ -115,20 +121,22 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def _decode(engine: Engine, examples: Sequence[Example], limits: Sequence[int], style: Style) -> list[Decoded]:
+def _decode(
+    engine: Engine, examples: Sequence[Example], limits: Sequence[int], constraints: DecodingConstraints
+) -> list[Decoded]:
     import torch
     from transformers import LogitsProcessorList, StoppingCriteriaList
 
     batch = left_padded(engine, examples)
     width = batch.input_ids.shape[1]
-    repeats = [_NoRepeats(width, style.no_repeat_ngram)] if style.no_repeat_ngram else []
+    repeats = [_NoRepeats(width, constraints.no_repeat_ngram)] if constraints.no_repeat_ngram else []
     sound = (batch.input_features, batch.feature_attention_mask)
-    hearing = engine.heard.hearing(engine.model, *sound) if style.recall else nullcontext(0.0)
-    with torch.inference_mode(), must_hear(engine.model), hearing as before, light_step_masks():
+    hearing = engine.encoder_cache.reuse(engine.model, *sound) if constraints.recall else nullcontext(0.0)
+    with torch.inference_mode(), require_audio_input(engine.model), hearing as before, light_decode_masks():
         begin = time.perf_counter()
         output = engine.model.generate(
             **batch.arguments(),
-            past_key_values=roomy_cache(engine.model.config.text_config, width + max(limits)),
+            past_key_values=preallocated_kv_cache(engine.model.config.text_config, width + max(limits)),
             generation_config=_greedy(engine, max(limits)),
             use_model_defaults=False,
             logits_processor=LogitsProcessorList([*repeats, _RefuseNan()]),

@@ -1,7 +1,7 @@
 """What the audio tower made of a batch, remembered for whoever lets the model hear the same batch again.
 
 All directions of a test set, and the foreseeing of its references, hear the same segments in the same batches, and
-hearing is a good part of the work. How long it took is remembered with it.
+reuse is a good part of the work. How long it took is remembered with it.
 """
 
 import hashlib
@@ -19,22 +19,22 @@ _MEMORY_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
-class _Known:
+class _EncoderOutput:
     """An output of the tower, and the seconds that it took."""
 
     output: Any
     seconds: float
 
 
-class Heard:
+class EncoderCache:
     """Outputs of one model's audio tower by what went in; they stay on the model's device."""
 
     def __init__(self, capacity: int = _MEMORY_BYTES) -> None:
         self._capacity = self._free = capacity
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes, _EncoderOutput] = {}
 
     @contextmanager
-    def hearing(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[float]:
+    def reuse(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[float]:
         """Let the tower return what it made of a batch before, else let it hear, and remember what it makes of it.
 
         Args:
@@ -43,11 +43,11 @@ class Heard:
             mask: shape (examples, frames); 1 where there is audio.
 
         Yields:
-            seconds that hearing took before; 0 when the tower hears now.
+            seconds that reuse took before; 0 when the tower hears now.
         """
         key = _key(features, mask)
         known = self._known.get(key)
-        with self._keeping(audio_tower(model), key) if known is None else _recalling(audio_tower(model), known):
+        with self._recording(audio_tower(model), key) if known is None else _returning(audio_tower(model), known):
             yield 0.0 if known is None else known.seconds
 
     def forget(self) -> None:
@@ -56,12 +56,12 @@ class Heard:
         self._free = self._capacity
 
     @contextmanager
-    def _keeping(self, tower: Any, key: bytes) -> Iterator[None]:
+    def _recording(self, tower: Any, key: bytes) -> Iterator[None]:
         begun: list[float] = []
 
         def keep(_tower: Any, _inputs: Any, output: Any) -> None:
             _finish(output.last_hidden_state)
-            self._put(key, _Known(output, time.perf_counter() - begun[-1]))
+            self._put(key, _EncoderOutput(output, time.perf_counter() - begun[-1]))
 
         watches = [
             tower.register_forward_pre_hook(lambda *_: begun.append(time.perf_counter())),
@@ -73,7 +73,7 @@ class Heard:
             for watch in watches:
                 watch.remove()
 
-    def _put(self, key: bytes, known: _Known) -> None:
+    def _put(self, key: bytes, known: _EncoderOutput) -> None:
         needed = sum(tensor.nbytes for tensor in known.output.values())
         if key not in self._known and needed <= self._free:
             self._free -= needed
@@ -81,7 +81,7 @@ class Heard:
 
 
 @contextmanager
-def _recalling(tower: Any, known: _Known) -> Iterator[None]:
+def _returning(tower: Any, known: _EncoderOutput) -> Iterator[None]:
     tower.forward = lambda *_inputs, **_named: known.output
     try:
         yield

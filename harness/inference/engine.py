@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.audio.recording import RATE
 from harness.core.errors import UserError
-from harness.inference.encoder_cache import Heard, audio_tower
+from harness.inference.encoder_cache import EncoderCache, audio_tower
 
 if TYPE_CHECKING:
     from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
@@ -24,13 +24,13 @@ class Engine:
         model: the model in evaluation mode.
         processor: its tokenizer, feature extractor and chat template.
         device: torch's name of the device that it lies on.
-        heard: what its audio tower made of the batches that it translated.
+        encoder_cache: what its audio tower made of the batches that it translated.
     """
 
     model: "Qwen2AudioForConditionalGeneration"
     processor: "Qwen2AudioProcessor"
     device: str
-    heard: Heard = field(default_factory=Heard, compare=False, repr=False)
+    encoder_cache: EncoderCache = field(default_factory=EncoderCache, compare=False, repr=False)
 
     @property
     def window(self) -> float:
@@ -92,15 +92,15 @@ def lazily(artifact: "Artifact", device: str = "cpu", dtype: str | None = None) 
 
 
 def checked(engine: Engine) -> Engine:
-    """Return the engine after comparing its ear with its model.
+    """Return the engine after comparing its reader with its model.
 
     Raises:
         UserError: the feature extractor does not make what the audio tower takes.
     """
-    ear, audio = engine.processor.feature_extractor, engine.model.config.audio_config
-    if ear.sampling_rate != RATE:
-        raise UserError(f"The checkpoint hears at {ear.sampling_rate} Hz instead of {RATE} Hz: use Qwen2-Audio.")
-    made, taken = (ear.feature_size, ear.nb_max_frames), (audio.num_mel_bins, 2 * audio.max_source_positions)
+    reader, audio = engine.processor.feature_extractor, engine.model.config.audio_config
+    if reader.sampling_rate != RATE:
+        raise UserError(f"The checkpoint hears at {reader.sampling_rate} Hz instead of {RATE} Hz: use Qwen2-Audio.")
+    made, taken = (reader.feature_size, reader.nb_max_frames), (audio.num_mel_bins, 2 * audio.max_source_positions)
     if made != taken:
         raise UserError(
             f"The checkpoint's preprocessor_config.json makes {made[0]} x {made[1]} features, but its audio tower "
@@ -110,7 +110,7 @@ def checked(engine: Engine) -> Engine:
 
 
 @contextmanager
-def must_hear(model: Any) -> Iterator[None]:
+def require_audio_input(model: Any) -> Iterator[None]:
     """Watch the audio tower while the model runs.
 
     `processor(audios=...)` and an input that is dropped on the way leave the model translating from the prompt alone,

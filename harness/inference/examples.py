@@ -7,11 +7,11 @@ from types import TracebackType
 from harness.audio.recording import open_recording
 from harness.core.errors import UserError
 from harness.core.findings import Finding
+from harness.core.progress import log_once
 from harness.inference.engine import Engine
-from harness.inference.features import Ear
+from harness.inference.features import FeatureReader
 from harness.inference.prompting import Example, ask, prompt_tokens
 from harness.inference.request import GenerationRequest
-from harness.core.progress import say_once
 from harness.testsets.segments import Segment
 
 
@@ -27,7 +27,7 @@ def inspect_recordings(request: GenerationRequest) -> tuple[Finding, ...]:
     opened = [finding for wav in wavs for finding in open_recording(request.test_set.audio / wav).findings]
     findings = list(dict.fromkeys([*request.test_set.findings, *opened]))
     for finding in findings:
-        say_once(str(finding))
+        log_once(str(finding))
     return tuple(findings)
 
 
@@ -42,14 +42,14 @@ class Reader:
         _refuse_too_long(request.segmentation.segments, engine.window)
         self.request = request
         self.engine = engine
-        self._ear = Ear(request.test_set, engine.processor.feature_extractor)
-        self._text = ask(engine.processor, request.prompt, request.direction.target_name)
+        self._ear = FeatureReader(request.test_set, engine.processor.feature_extractor)
+        self._text = ask(engine.processor, request.prompt, request.language_pair.target_name)
 
     def read(self, index: int) -> Example:
         """Return one segment by its position, without a target."""
         segment = self.request.segmentation.segments[index]
         with naming([segment]):
-            features = self._ear.hear(segment)
+            features = self._ear.extract(segment)
         return Example(features, prompt_tokens(self.engine.processor, self._text, features))
 
 

@@ -42,7 +42,7 @@ class Features:
         return ((self.frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
-class _Memory:
+class _FeatureCache:
     """Remembers what fits; nothing is forgotten, since every pass goes through a test set in the same order."""
 
     def __init__(self, capacity: int) -> None:
@@ -59,10 +59,10 @@ class _Memory:
             self._known[key] = features
 
 
-_MEMORY = _Memory(_MEMORY_BYTES)
+_CACHE = _FeatureCache(_MEMORY_BYTES)
 
 
-class Ear:
+class FeatureReader:
     """Hears the segments of one test set with one feature extractor."""
 
     def __init__(self, test_set: TestSet, extractor: "WhisperFeatureExtractor") -> None:
@@ -70,22 +70,22 @@ class Ear:
         self._extractor = extractor
         self._key = key_of([test_set.key, extractor.to_json_string()])
 
-    def hear(self, segment: Segment) -> Features:
+    def extract(self, segment: Segment) -> Features:
         """Return the features of a segment.
 
         Raises:
             UserError: its audio does not read, is longer than the model's window, or too short to be heard at all.
         """
         key = (self._key, segment)
-        features = _MEMORY.get(key)
+        features = _CACHE.get(key)
         if features is None:
             recording = open_recording(self._audio / segment.wav)
-            features = extract(read_stretch(recording, segment.offset, segment.duration), self._extractor)
-            _MEMORY.put(key, features)
+            features = extract_features(read_stretch(recording, segment.offset, segment.duration), self._extractor)
+            _CACHE.put(key, features)
         return features
 
 
-def extract(samples: "NDArray[np.float32]", extractor: "WhisperFeatureExtractor") -> Features:
+def extract_features(samples: "NDArray[np.float32]", extractor: "WhisperFeatureExtractor") -> Features:
     """Return the features of mono audio at 16 kHz, just as the checkpoint's processor makes them.
 
     Raises:

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.core.findings import Finding
-from harness.inference.output_flags import Flag, flagged, flags_of
-from harness.inference.hypothesis import Hypothesis, HypothesisSet
-from harness.inference.decoding import Decoded, Style, decode
-from harness.inference.engine import EngineLoader
-from harness.inference.generation_store import GenerationStore, Header
-from harness.inference.prompting import Example
-from harness.inference.examples import Reader, inspect_recordings, naming
-from harness.inference.request import GenerationRequest
-from harness.core.progress import progress, say
-from harness.testsets.segments import Segment
+from harness.core.progress import log, progress
 from harness.core.workdir import WorkDir
+from harness.inference.decoding import Decoded, DecodingConstraints, decode
+from harness.inference.engine import EngineLoader
+from harness.inference.examples import Reader, inspect_recordings, naming
+from harness.inference.generation_store import GenerationStore, Header
+from harness.inference.hypothesis import Hypothesis, HypothesisSet
+from harness.inference.output_flags import Flag, flagged, flags_of
+from harness.inference.prompting import Example
+from harness.inference.request import GenerationRequest
+from harness.testsets.segments import Segment
 
 __all__ = ["GenerationRequest", "generate", "plan_batches"]
 
@@ -48,7 +48,7 @@ def generate(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader)
     batches = plan_batches(request.segmentation.segments, request.decoding.batch_size)
     _work(request, store, batches, engine)
     made = store.merge(_header(request, findings), len(batches))
-    say(f"{made.system} {made.test_set} {made.direction}: {flagged(made)}")
+    log(f"{made.system} {made.test_set} {made.direction}: {flagged(made)}")
     return made
 
 
@@ -58,7 +58,7 @@ def _header(request: GenerationRequest, findings: tuple[Finding, ...]) -> Header
         artifact=request.artifact.id,
         system=request.system,
         test_set=request.test_set.name,
-        direction=request.direction.pair,
+        direction=request.language_pair.direction,
         signature=request.signature,
         findings=findings,
     )
@@ -71,7 +71,7 @@ def _work(
     if not missing:
         return
     reader = Reader(request, engine())
-    label = f"generate {request.system} {request.test_set.name} {request.direction.pair}"
+    label = f"generate {request.system} {request.test_set.name} {request.language_pair.direction}"
     with progress(label, sum(len(batches[number]) for number in missing)) as advance:
         for number in missing:
             store.write_batch(number, _translate(reader, batches[number]))
@@ -105,8 +105,8 @@ _Answer = tuple[Decoded, bool, int]
 
 def _answers(reader: Reader, examples: Sequence[Example]) -> list[_Answer]:
     """Decode a batch; answers that repeat themselves are asked for once more where the request guards against that."""
-    decoding, target = reader.request.decoding, reader.request.direction.target
-    style, guard = Style(decoding.caution.length_bound, recall=True), decoding.caution.repeat_guard
+    decoding, target = reader.request.decoding, reader.request.language_pair.target
+    style, guard = DecodingConstraints(decoding.guards.length_bound, recall=True), decoding.guards.repeat_guard
     first = decode(reader.engine, examples, decoding.max_new_tokens, style)
     answers = [(answer, answer.batch_size < len(examples), 1) for answer in first]
     looping = [i for i, answer in enumerate(first) if guard and Flag.REPEATS in flags_of(answer.text, target)]

@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from harness.models.qwen2_audio import canonical_name, is_tied, meta_model, read_config
 from harness.compression.artifact import Artifact
-from harness.models.checkpoint import Checkpoint
 from harness.compression.codecs.base import Parts
 from harness.compression.codecs.int8 import Int8
+from harness.compression.plan import Assignment
 from harness.inference.engine import Engine, checked
 from harness.inference.int8_layers import int8_layer
-from harness.compression.plan import Assignment
+from harness.models.checkpoint import Checkpoint
+from harness.models.qwen2_audio import canonical_name, is_tied, meta_model, read_config
 from harness.models.tensor_spec import TensorSpec
 
 

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.config.decoding_guards import VERSION
+from harness.config.language_pair import target_language
 from harness.core.errors import UserError
-from harness.inference.hypothesis import HypothesisSet, Stop
 from harness.core.unicode_scripts import Script, script_of_language, script_of_text
+from harness.inference.hypothesis import HypothesisSet, Stop
 
 _TIMES = 3
 """A stretch that stands so often in a row is a repetition, ..."""
@@ -77,7 +77,7 @@ def flags_of(text: str, target: str, stop: Stop | None = None) -> tuple[Flag, ..
 
 def flagged(made: HypothesisSet) -> Flagged:
     """Return the flags of a system's translations of a test set."""
-    target = made.direction.rpartition("-")[2]
+    target = target_language(made.direction)
     found = [flags_of(hypothesis.text, target, hypothesis.stop) for hypothesis in made.hypotheses]
     return _gathered(found, retried=sum(hypothesis.attempts > 1 for hypothesis in made.hypotheses))
 

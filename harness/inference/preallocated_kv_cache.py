@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from transformers import Cache
 
 
-def roomy_cache(config: Any, room: int) -> "Cache":
+def preallocated_kv_cache(config: Any, room: int) -> "Cache":
     """Return an empty cache for greedy decoding: sentences stay in their order, which beam search would change.
 
     Args:
@@ -30,7 +30,7 @@ def _layer_class() -> Any:
     import torch
     from transformers.cache_utils import DynamicLayer
 
-    class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is read as Any
+    class PreallocatedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is read as Any
         """Keys and values of one layer, written side by side into memory that is taken once."""
 
         def __init__(self, room: int) -> None:
@@ -64,4 +64,4 @@ def _layer_class() -> Any:
             *outer, _, channels = states.shape
             return torch.empty(*outer, self._room, channels, dtype=states.dtype, device=states.device)
 
-    return RoomyLayer
+    return PreallocatedLayer

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.config.task import Prompt
 from harness.core.errors import UserError
 from harness.inference.engine import Engine
 from harness.inference.features import Features
-from harness.config.task import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,11 +145,11 @@ def _batch(engine: Engine, examples: Sequence[Example], ids: list[list[int]], ma
     heard = (torch.arange(features.shape[-1])[None, :] < valid[:, None]).long()
     parts = (torch.tensor(ids), torch.tensor(mask), features, heard)
     batch = Batch(*(part.to(engine.device) for part in parts))
-    _check_heard(engine, examples, batch)
+    _check_decoded(engine, examples, batch)
     return batch
 
 
-def _check_heard(engine: Engine, examples: Sequence[Example], batch: Batch) -> None:
+def _check_decoded(engine: Engine, examples: Sequence[Example], batch: Batch) -> None:
     """Hold that every row has audio, and a place for all of it."""
     token = engine.processor.tokenizer.convert_tokens_to_ids(AUDIO_TOKEN)
     places = ((batch.input_ids == token) & (batch.attention_mask == 1)).sum(dim=1).tolist()

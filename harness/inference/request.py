@@ -6,11 +6,12 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from harness.config.language_pair import LanguagePair
+from harness.config.task import Decoding, Prompt
 from harness.core.files import key_of
 from harness.inference.generation_store import FORMAT
 from harness.inference.load import default_dtype
 from harness.testsets.segments import Segmentation
-from harness.config.task import Decoding, Direction, Prompt
 from harness.testsets.testset import TestSet
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class GenerationRequest:
         artifact: the model.
         test_set: the recordings.
         segmentation: which stretches of them, in which order.
-        direction: into which language.
+        language_pair: into which language.
         prompt: how the model is asked.
         decoding: settings of greedy decoding.
         device: torch's name of the device, e.g. `cpu` or `cuda:0`.
@@ -38,7 +39,7 @@ class GenerationRequest:
     artifact: "Artifact"
     test_set: TestSet
     segmentation: Segmentation
-    direction: Direction
+    language_pair: LanguagePair
     prompt: Prompt
     decoding: Decoding
     device: str = "cpu"
@@ -61,7 +62,7 @@ class GenerationRequest:
             self.artifact.id,
             self.test_set.key,
             self.segmentation.key,
-            self.direction.target_name,
+            self.language_pair.target_name,
             (self.prompt.text, self.prompt.chat),
             self.decoding.batch_size,
             self.computing,
@@ -71,19 +72,19 @@ class GenerationRequest:
     @cached_property
     def key(self) -> str:
         """sha256 that names the translations."""
-        caution = self.decoding.caution.signature
-        extra = [caution] if caution else []
+        guards = self.decoding.guards.signature
+        extra = [guards] if guards else []
         return key_of(["generate", FORMAT, self.conditions, self.decoding.max_new_tokens, *extra])
 
     @property
     def signature(self) -> str:
         """The requested settings in one line."""
-        prompt = hashlib.sha256(self.prompt.text.replace("{target_lang}", self.direction.target_name).encode())
+        prompt = hashlib.sha256(self.prompt.text.replace("{target_lang}", self.language_pair.target_name).encode())
         parts = {
             "decode": "greedy",
             "batch": self.decoding.batch_size,
             "max": self.decoding.max_new_tokens,
-            **self.decoding.caution.signature,
+            **self.decoding.guards.signature,
             "prompt": ("chat-" if self.prompt.chat else "") + prompt.hexdigest()[:8],
             "segments": self.segmentation.method,
             "device": self.computing[0],

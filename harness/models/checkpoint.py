@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.models.qwen2_audio import HEAD, canonical_name, remembered_specs, specs_of_config
+from harness.core.checksums import directory_digests
 from harness.core.errors import UserError, check_format
 from harness.core.files import key_of, read_json
 from harness.core.safetensors_io import TensorFile, data_of, open_tensor_file
-from harness.core.checksums import directory_sums
+from harness.models.qwen2_audio import HEAD, canonical_name, remembered_specs, specs_of_config
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Checkpoint:
             cache: folder in which the sums of unchanged files are remembered.
         """
         names = [path.name for path in (*self.weight_files, *self.companions)]
-        return key_of(directory_sums(self.path, names, cache))
+        return key_of(directory_digests(self.path, names, cache))
 
 
 def open_checkpoint(path: Path, cache: Path | None = None) -> Checkpoint:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
-from harness.compression.measurement_request import Request
+from harness.compression.measurement_request import MeasurementRequest
 from harness.compression.registry import System
 
 
 @dataclass(frozen=True)
-class Step:
+class BuildStep:
     """A system in the order of building.
 
     Attributes:
@@ -22,7 +22,7 @@ class Step:
     after: frozenset[int]
 
 
-def schedule(systems: Sequence[System]) -> tuple[Step, ...]:
+def schedule(systems: Sequence[System]) -> tuple[BuildStep, ...]:
     """Return an order in which no measurement is made twice unless it fails, with what each system waits for.
 
     A system waits for those that its measurements are made on, and for the first one that makes a measurement which it
@@ -37,7 +37,7 @@ def schedule(systems: Sequence[System]) -> tuple[Step, ...]:
         ready = next(each for each in ranked if each.name not in places and waits[each.name] <= places.keys())
         places[ready.name] = len(ordered)
         ordered.append(ready)
-    return tuple(Step(system, frozenset(places[name] for name in waits[system.name])) for system in ordered)
+    return tuple(BuildStep(system, frozenset(places[name] for name in waits[system.name])) for system in ordered)
 
 
 def _waits(systems: Sequence[System]) -> dict[str, set[str]]:
@@ -55,7 +55,7 @@ def _waits(systems: Sequence[System]) -> dict[str, set[str]]:
     return waits
 
 
-def _needs(system: System) -> tuple[Request[Any], ...]:
+def _needs(system: System) -> tuple[MeasurementRequest[Any], ...]:
     return system.recipe().needs
 
 

@@ -6,22 +6,22 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.compression.artifact import Artifact
 from harness.calibration.system_artifacts import build_system, find_artifact
-from harness.reporting.leaderboard.assemble import assemble_board
-from harness.core.errors import UserError
-from harness.evaluation.evaluate import Bench, Evaluation, evaluate, evaluation_path, prepare
-from harness.testsets.load import load_test_set
-from harness.inference.engine import lazily
-from harness.reporting.leaderboard.rows import Leaderboard
-from harness.core.process_pool import in_processes
-from harness.core.progress import progress, say
+from harness.compression.artifact import Artifact
 from harness.compression.registry import System, get_system
-from harness.pipeline.build_order import schedule
 from harness.compression.size import SizeReport, measure, verdict
 from harness.config.task import Task
-from harness.testsets.testset import TestSet
+from harness.core.errors import UserError
+from harness.core.process_pool import in_processes
+from harness.core.progress import log, progress
 from harness.core.workdir import WorkDir
+from harness.evaluation.evaluate import Evaluation, SystemUnderTest, evaluate, evaluation_path, prepare
+from harness.inference.engine import lazily
+from harness.pipeline.build_order import schedule
+from harness.reporting.leaderboard.assemble import assemble_leaderboard
+from harness.reporting.leaderboard.rows import Leaderboard
+from harness.testsets.load import load_test_set
+from harness.testsets.testset import TestSet
 
 
 class Stage(StrEnum):
@@ -51,9 +51,11 @@ class Job:
     device: str = "cpu"
     jobs: int = 1
 
-    def sets(self, system: str, pair: str) -> tuple[str, ...]:
+    def sets(self, system: str, direction: str) -> tuple[str, ...]:
         """Return the names of the sets that a system translates in a direction."""
-        return self.task.sets(pair) if system in self.task.blind_systems else self.task.test_sets.get(pair, ())
+        return (
+            self.task.sets(direction) if system in self.task.blind_systems else self.task.test_sets.get(direction, ())
+        )
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -130,25 +132,30 @@ def evaluate_stage(job: Job) -> Evaluated:
 def _import_sets(job: Job) -> dict[str, TestSet]:
     """Import every set; a blind set that is not there is left out and said, since it may not be published yet."""
     found = {}
-    for name in dict.fromkeys(name for pair in job.task.directions for name in job.task.sets(pair)):
+    for name in dict.fromkeys(name for direction in job.task.directions for name in job.task.sets(direction)):
         try:
             found[name] = load_test_set(name, job.workdir)
         except UserError as error:
             if any(name in sets for sets in job.task.test_sets.values()):
                 raise
-            say(f"left out: {error}")
+            log(f"left out: {error}")
     return found
 
 
-def _units(job: Job, bench: Bench, test_sets: dict[str, TestSet]) -> list[tuple[str, str]]:
+def _units(job: Job, under_test: SystemUnderTest, test_sets: dict[str, TestSet]) -> list[tuple[str, str]]:
     """Return which sets a system translates in which direction, by name."""
-    system = bench.artifact.manifest.system
-    return [(name, pair) for pair in bench.pairs for name in job.sets(system, pair) if name in test_sets]
+    system = under_test.artifact.manifest.system
+    return [
+        (name, direction)
+        for direction in under_test.directions
+        for name in job.sets(system, direction)
+        if name in test_sets
+    ]
 
 
-def _bench(job: Job, system: System) -> Bench:
+def _bench(job: Job, system: System) -> SystemUnderTest:
     artifact = find_artifact(job.task, system.name, job.workdir)
-    return Bench(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
+    return SystemUnderTest(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
 
 
 @dataclass(frozen=True)
@@ -166,13 +173,15 @@ def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
     waiting = []
     for system in job.systems:
         try:
-            bench = _bench(job, system)
+            under_test = _bench(job, system)
         except UserError:
             continue
         sets = [
-            (name, pair)
-            for name, pair in _units(job, bench, test_sets)
-            if not evaluation_path(job.task, job.workdir, bench.artifact, test_sets[name].name, pair).is_file()
+            (name, direction)
+            for name, direction in _units(job, under_test, test_sets)
+            if not evaluation_path(
+                job.task, job.workdir, under_test.artifact, test_sets[name].name, direction
+            ).is_file()
         ]
         if sets:
             waiting.append(_Unit(bare, system.name, tuple(sets)))
@@ -184,9 +193,9 @@ def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
 
 def _translate(unit: _Unit) -> None:
     """Do everything for one system but measuring its speed; runs in a process of its own."""
-    bench = _bench(unit.job, get_system(unit.system))
-    for name, pair in unit.sets:
-        prepare(bench, load_test_set(name, unit.job.workdir), pair)
+    under_test = _bench(unit.job, get_system(unit.system))
+    for name, direction in unit.sets:
+        prepare(under_test, load_test_set(name, unit.job.workdir), direction)
 
 
 def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet], found: list[Evaluation]) -> None:
@@ -195,13 +204,13 @@ def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet], found: li
     Raises:
         UserError: some sets were stopped; the sentences of all.
     """
-    bench = _bench(job, system)
+    under_test = _bench(job, system)
     stopped = []
-    for name, pair in _units(job, bench, test_sets):
+    for name, direction in _units(job, under_test, test_sets):
         try:
-            found.append(evaluate(bench, test_sets[name], pair))
+            found.append(evaluate(under_test, test_sets[name], direction))
         except UserError as error:
-            stopped.append(f"{name} {pair}: {error}")
+            stopped.append(f"{name} {direction}: {error}")
     if stopped:
         raise UserError(" ".join(stopped))
 
@@ -215,7 +224,7 @@ def _each(job: Job, verb: str, work: Callable[[System], object]) -> tuple[Failur
                 work(system)
             except UserError as error:
                 failures.append(Failure(system.name, str(error)))
-                say(f"{verb} {system.name}: {error}")
+                log(f"{verb} {system.name}: {error}")
             advance(1)
     return tuple(failures)
 
@@ -226,7 +235,7 @@ def leaderboard_stage(job: Job) -> Leaderboard:
     Raises:
         UserError: none is.
     """
-    return assemble_board(job.task, _present(job), job.workdir)
+    return assemble_leaderboard(job.task, _present(job), job.workdir)
 
 
 def _present(job: Job) -> Sequence[Artifact]:
@@ -235,5 +244,5 @@ def _present(job: Job) -> Sequence[Artifact]:
         try:
             artifacts.append(find_artifact(job.task, system.name, job.workdir))
         except UserError as error:
-            say(f"left out: {error}")
+            log(f"left out: {error}")
     return artifacts

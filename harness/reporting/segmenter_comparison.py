@@ -6,19 +6,19 @@ from dataclasses import replace
 import msgspec
 
 from harness.core.errors import UserError
-from harness.evaluation.evaluate import Bench
-from harness.inference.output_flags import flagged
-from harness.testsets.load import load_test_set
+from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.generate import generate
-from harness.scoring.store import score
+from harness.inference.output_flags import flagged
+from harness.scoring.score_store import score
 from harness.segmentation import coverage_of, segment
 from harness.segmentation.coverage import Coverage
+from harness.testsets.load import load_test_set
 from harness.testsets.testset import TestSet
 
 METHODS = ("gold", "shas", "silero", "fixed")
 
 
-class Segmented(msgspec.Struct, frozen=True, kw_only=True):
+class SegmenterResult(msgspec.Struct, frozen=True, kw_only=True):
     """One set, cut by one segmenter and translated by one system.
 
     Attributes:
@@ -40,43 +40,45 @@ class Segmented(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, float]
 
 
-def compare_segmenters(bench: Bench, names: Sequence[str], pair: str) -> tuple[Segmented, ...]:
+def compare_segmenters(
+    under_test: SystemUnderTest, names: Sequence[str], direction: str
+) -> tuple[SegmenterResult, ...]:
     """Cut every set in every way, translate and score; what is stored already is read.
 
     Args:
-        bench: the system, and the task whose limits hold for every segmenter.
+        under_test: the system, and the task whose limits hold for every segmenter.
         names: of test sets; gold is left out where a set came unsegmented.
-        pair: the direction.
+        direction: the direction.
 
     Raises:
         UserError: a set or a segmenter's model is missing.
     """
     found = []
     for name in names:
-        test_set = load_test_set(name, bench.workdir)
+        test_set = load_test_set(name, under_test.workdir)
         methods = [method for method in METHODS if method != "gold" or test_set.gold is not None]
-        found += [_measure(bench, test_set, pair, method) for method in methods]
+        found += [_measure(under_test, test_set, direction, method) for method in methods]
     return tuple(found)
 
 
-def _measure(bench: Bench, test_set: TestSet, pair: str, method: str) -> Segmented:
-    cut = segment(test_set, bench.task.segmenting.by(method), bench.workdir, bench.device)
-    request = replace(bench.request(test_set, pair), segmentation=cut)
-    made = generate(request, bench.workdir, bench.engine)
-    referenced = request.direction.target in test_set.references
-    scores = score(made, test_set, bench.workdir, bench.task.scoring) if referenced else ()
-    return Segmented(
+def _measure(under_test: SystemUnderTest, test_set: TestSet, direction: str, method: str) -> SegmenterResult:
+    cut = segment(test_set, under_test.task.segmenting.by(method), under_test.workdir, under_test.device)
+    request = replace(under_test.request(test_set, direction), segmentation=cut)
+    made = generate(request, under_test.workdir, under_test.engine)
+    referenced = request.language_pair.target in test_set.references
+    scores = score(made, test_set, under_test.workdir, under_test.task.scoring) if referenced else ()
+    return SegmenterResult(
         system=made.system,
         test_set=test_set.name,
-        direction=pair,
+        direction=direction,
         method=method,
-        coverage=coverage_of(test_set, cut, bench.workdir),
+        coverage=coverage_of(test_set, cut, under_test.workdir),
         flags={str(flag): count for flag, count in flagged(made).counts.items()},
         scores={each.metric: each.value for each in scores},
     )
 
 
-def render_markdown(rows: Sequence[Segmented]) -> str:
+def render_markdown(rows: Sequence[SegmenterResult]) -> str:
     """Return the comparison as a table, one row per set and segmenter.
 
     Raises:
@@ -98,7 +100,7 @@ def render_markdown(rows: Sequence[Segmented]) -> str:
     return "\n".join([*lines, *(_row(row, metrics) for row in rows)]) + "\n"
 
 
-def _row(row: Segmented, metrics: Sequence[str]) -> str:
+def _row(row: SegmenterResult, metrics: Sequence[str]) -> str:
     share = row.coverage.dropped_share
     dropped = "no speech" if share is None else f"{100 * share:.2f} %"
     of = row.coverage.sentences

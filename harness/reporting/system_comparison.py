@@ -3,17 +3,17 @@
 import msgspec
 
 from harness.calibration.system_artifacts import find_artifact
+from harness.config.task import Task
 from harness.core.errors import UserError
+from harness.core.progress import log_once
+from harness.core.workdir import WorkDir
 from harness.evaluation.evaluate import evaluation_path, read_evaluation
-from harness.testsets.load import load_test_set, test_set_name
 from harness.inference.generation_store import load_hypotheses
-from harness.core.progress import say_once
-from harness.reporting.leaderboard.ranking import Ground, statistics_of
+from harness.reporting.leaderboard.ranking import ScoringContext, statistics_of
 from harness.scoring.alignment import Lines, lines_of
 from harness.scoring.metric import NotMeasuredError
 from harness.scoring.significance import Comparison, approximate_randomisation, paired_bootstrap
-from harness.config.task import Task
-from harness.core.workdir import WorkDir
+from harness.testsets.load import load_test_set, test_set_name
 
 
 class Tested(msgspec.Struct, frozen=True):
@@ -55,21 +55,21 @@ def compare(task: Task, systems: tuple[str, str], where: tuple[str, str], workdi
     """
     name, direction = where
     entry = next((entry for entry in task.sets(direction) if test_set_name(entry) == name), name)
-    ground = Ground(task, load_test_set(entry, workdir), direction, workdir)
+    ground = ScoringContext(task, load_test_set(entry, workdir), direction, workdir)
     texts = [ground.texts(_lines(task, system, ground)) for system in systems]
     found = []
     for metric in task.scoring.metrics:
         try:
             one, other = (statistics_of(each, metric, ground) for each in texts)
         except NotMeasuredError as error:
-            say_once(f"{metric} is not measured: {error}")
+            log_once(f"{metric} is not measured: {error}")
             continue
         tests = paired_bootstrap([one], [other]), approximate_randomisation(one, other)
         found.append(Tested(metric, *systems, *tests))
     return tuple(found)
 
 
-def _lines(task: Task, system: str, ground: Ground) -> Lines:
+def _lines(task: Task, system: str, ground: ScoringContext) -> Lines:
     artifact = find_artifact(task, system, ground.workdir)
     path = evaluation_path(task, ground.workdir, artifact, ground.test_set.name, ground.direction)
     evaluation = read_evaluation(path)

@@ -4,19 +4,20 @@ from pathlib import Path
 
 import msgspec
 
+from harness.config.language_pair import target_language
+from harness.config.scoring import Scoring
 from harness.core.errors import UserError
 from harness.core.files import read_bounded
-from harness.inference.hypothesis import HypothesisSet
 from harness.core.manifests import data_root
-from harness.scoring.postprocess import get_postprocessor
-from harness.core.progress import say
+from harness.core.progress import log
+from harness.core.workdir import WorkDir
+from harness.inference.hypothesis import HypothesisSet
 from harness.resegmentation import Resegmented, Talk, get_resegmenter, resegment
 from harness.resegmentation.text_mapping import join
 from harness.scoring.metric import Texts
-from harness.config.scoring import Scoring
+from harness.scoring.postprocess import get_postprocessor
 from harness.testsets.segments import Segment
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir
 
 GOLD = "gold"
 """What signatures say where the hypotheses stand on the gold segments, so that nothing was cut."""
@@ -44,7 +45,7 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> str:
         """ISO 639-1 code of the translations' language."""
-        return self.direction.rpartition("-")[2]
+        return target_language(self.direction)
 
 
 def lines_of(made: HypothesisSet) -> Lines:
@@ -80,7 +81,7 @@ def aligned(lines: Lines, test_set: TestSet, workdir: WorkDir, settings: Scoring
     texts = tuple(clean.apply(text, lines.target) for text in lines.texts)
     found = _cut(msgspec.structs.replace(lines, texts=texts), test_set, workdir, settings)
     for finding in found.findings:
-        say(f"{lines.system} on {test_set.name}: {finding}")
+        log(f"{lines.system} on {test_set.name}: {finding}")
     return Texts(
         hypotheses=found.lines,
         references=test_set.references[lines.target],

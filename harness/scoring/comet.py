@@ -7,11 +7,11 @@ checkpoint gives other numbers, and that of the demo (`demo-comet`) is never com
 from functools import cache
 from pathlib import Path
 
+from harness.config.scoring import Comet, Scoring
 from harness.core.errors import UserError
 from harness.core.files import key_of, read_json, sha256_of
+from harness.scoring.comet_process import LIBRARIES, CometCheckpoint, interpreter, running, versions
 from harness.scoring.metric import NotMeasuredError, Score, Scored, Scorer, Texts, configured_scorer
-from harness.scoring.comet_process import LIBRARIES, Checkpoint, interpreter, running, versions
-from harness.config.scoring import Comet, Scoring
 
 METRIC = "COMET"
 _CARD = "card.json"
@@ -80,10 +80,10 @@ def model_name(chosen: Comet) -> str:
     return str(value["name"])
 
 
-def open_checkpoint(chosen: Comet) -> Checkpoint:
+def open_checkpoint(chosen: Comet) -> CometCheckpoint:
     """Return the task's checkpoint with its sum, and whether the task trusts that sum."""
     sha256 = _sums(chosen.path)["checkpoints/model.ckpt"]
-    return Checkpoint(chosen.path.resolve(), sha256, sha256 == chosen.trusted_sha256, str(chosen.precision))
+    return CometCheckpoint(chosen.path.resolve(), sha256, sha256 == chosen.trusted_sha256, str(chosen.precision))
 
 
 def _sums(root: Path) -> dict[str, str]:

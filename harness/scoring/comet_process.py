@@ -46,7 +46,7 @@ def versions(python: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CometCheckpoint:
     """A COMET checkpoint on disk, in the published layout.
 
     Attributes:
@@ -69,7 +69,7 @@ class CometProcess:
         device: torch's name of the device that it found, e.g. `cpu`.
     """
 
-    def __init__(self, checkpoint: Checkpoint, python: str) -> None:
+    def __init__(self, checkpoint: CometCheckpoint, python: str) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._root = checkpoint.root
         self._process = subprocess.Popen(
@@ -129,14 +129,14 @@ class CometProcess:
         return f"its process ended with exit code {self._process.returncode}: {said[-1][:300] if said else 'no word'}"
 
 
-def _environment(checkpoint: Checkpoint) -> dict[str, str]:
+def _environment(checkpoint: CometCheckpoint) -> dict[str, str]:
     """Keep the process offline, and torch to weights alone where the file is not trusted."""
     loading = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" if checkpoint.trusted else "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCH_FORCE_")}
     return {**kept, loading: "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUTF8": "1"}
 
 
-def _distrust(checkpoint: Checkpoint, classes: Sequence[str]) -> str:
+def _distrust(checkpoint: CometCheckpoint, classes: Sequence[str]) -> str:
     return (
         f"{checkpoint.root / 'checkpoints' / 'model.ckpt'} holds more than weights ({', '.join(classes)}), and loading "
         "that would run code from the file: get another checkpoint, or, if you trust this very file, set "
@@ -145,7 +145,7 @@ def _distrust(checkpoint: Checkpoint, classes: Sequence[str]) -> str:
 
 
 @cache
-def running(checkpoint: Checkpoint, python: str) -> CometProcess:
+def running(checkpoint: CometCheckpoint, python: str) -> CometProcess:
     """Return the process of a checkpoint, started at the first call.
 
     Raises:

@@ -16,8 +16,8 @@ from importlib.metadata import version
 
 import msgspec
 
-from harness.core.errors import UserError
 from harness.config.scoring import Scoring
+from harness.core.errors import UserError
 
 
 class Score(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.scoring.metric import Texts
 from harness.scoring.bleu import tokenizer
+from harness.scoring.metric import Texts
 
 if TYPE_CHECKING:
     import numpy as np

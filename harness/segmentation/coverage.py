@@ -81,7 +81,7 @@ def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: 
     held, spoken = _by_recording(segmentation.segments), _by_recording(sentences)
     common = sum(_shared(_union(spoken[wav]), _union(held.get(wav, []))) for wav in spoken)
     speech = sum(map(_total, spoken.values()))
-    fates = [fate for wav in spoken for fate in _fates(spoken[wav], held.get(wav, []))]
+    fates = [fate for wav in spoken for fate in _sentence_coverages(spoken[wav], held.get(wav, []))]
     return Coverage(
         test_set=segmentation.test_set,
         method=segmentation.method,
@@ -98,7 +98,7 @@ def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: 
     )
 
 
-class _Fate(NamedTuple):
+class _SentenceCoverage(NamedTuple):
     split: bool
     merged: bool
     lost: bool
@@ -139,14 +139,16 @@ def _shared(left: Sequence[Stretch], right: Sequence[Stretch]) -> float:
     return shared
 
 
-def _fates(sentences: Sequence[Stretch], segments: Sequence[Stretch]) -> list[_Fate]:
+def _sentence_coverages(sentences: Sequence[Stretch], segments: Sequence[Stretch]) -> list[_SentenceCoverage]:
     """Say of each sentence of a recording what its segments do to it; both sorted by start."""
     holders = [_touching(sentence, segments) for sentence in sentences]
     guests: dict[int, int] = {}
     for places in holders:
         for place in places:
             guests[place] = guests.get(place, 0) + 1
-    return [_Fate(len(places) > 1, any(guests[place] > 1 for place in places), not places) for places in holders]
+    return [
+        _SentenceCoverage(len(places) > 1, any(guests[place] > 1 for place in places), not places) for places in holders
+    ]
 
 
 def _touching(sentence: Stretch, segments: Sequence[Stretch]) -> list[int]:

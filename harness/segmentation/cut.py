@@ -7,12 +7,12 @@ from itertools import pairwise
 import msgspec
 
 from harness.audio.recording import Recording
+from harness.config.segmentation import Algorithm, Segmenting
 from harness.core.findings import Finding, Severity
-from harness.testsets.segments import Segment
 from harness.segmentation.frames import DECIMALS, Frames, Limits, Span
 from harness.segmentation.pdac import pdac, pdac_not_strict, pdac_whole
 from harness.segmentation.pstrm import pstrm, pstrm_aligned, pstrm_cuts
-from harness.config.segmentation import Algorithm, Segmenting
+from harness.testsets.segments import Segment
 
 _ALGORITHMS: dict[Algorithm, Callable[[Frames, Limits], tuple[Span, ...]]] = {
     Algorithm.PDAC: pdac,

@@ -4,8 +4,8 @@ import math
 from itertools import pairwise
 
 from harness.audio.recording import Recording
-from harness.testsets.segments import Segment
 from harness.segmentation.frames import DECIMALS
+from harness.testsets.segments import Segment
 
 
 def fixed(recording: Recording, max_seconds: float) -> tuple[Segment, ...]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.audio.recording import Recording, open_recording
+from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
 from harness.core.files import key_of, published
 from harness.core.progress import Advance, progress
-from harness.segmentation.frames import Frames
-from harness.core.checksums import directory_sums
 from harness.core.workdir import WorkDir
+from harness.segmentation.frames import Frames
 
 if TYPE_CHECKING:
     from harness.testsets.testset import TestSet
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class Listener(Protocol):
+class FrameClassifier(Protocol):
     """Hears recordings frame by frame."""
 
     @property
@@ -31,27 +31,29 @@ class Listener(Protocol):
     def units(self, recording: Recording) -> int:
         """Return how many units of work a recording is."""
 
-    def hear(self, recording: Recording, advance: Advance) -> Frames:
+    def classify(self, recording: Recording, advance: Advance) -> Frames:
         """Return the probabilities of a recording's frames."""
 
 
-def all_frames(test_set: "TestSet", listener: Listener, workdir: WorkDir) -> Iterator[tuple[Recording, Frames]]:
+def all_frames(
+    test_set: "TestSet", classifier: FrameClassifier, workdir: WorkDir
+) -> Iterator[tuple[Recording, Frames]]:
     """Yield every recording of a test set in FILE_ORDER order with its frames; what is stored already is read.
 
     Raises:
         UserError: a recording is missing or does not read, a model is missing, or a stored file is damaged.
     """
     recordings = [open_recording(test_set.audio / wav) for wav in test_set.file_order]
-    sums = directory_sums(test_set.audio, test_set.file_order, workdir.cache)
-    with progress(f"listen {test_set.name}", sum(map(listener.units, recordings))) as advance:
+    sums = directory_digests(test_set.audio, test_set.file_order, workdir.cache)
+    with progress(f"listen {test_set.name}", sum(map(classifier.units, recordings))) as advance:
         for recording, wav in zip(recordings, test_set.file_order, strict=True):
-            key = key_of(["frames", FORMAT, listener.identity, sums[wav].sha256])
+            key = key_of(["frames", FORMAT, classifier.identity, sums[wav].sha256])
             path = workdir.segmentations / "frames" / f"{key}.npz"
             if path.is_file():
                 frames = _read(path)
-                advance(listener.units(recording))
+                advance(classifier.units(recording))
             else:
-                frames = listener.hear(recording, advance)
+                frames = classifier.classify(recording, advance)
                 _write(path, frames)
             yield recording, frames
 

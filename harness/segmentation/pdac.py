@@ -24,7 +24,7 @@ def pdac(frames: Frames, limits: Limits) -> tuple[Span, ...]:
 
     Source: the published default.
     """
-    return _divide(_Ground(frames, limits), _strict)
+    return _divide(_SpeechIndex(frames, limits), _strict)
 
 
 def pdac_not_strict(frames: Frames, limits: Limits) -> tuple[Span, ...]:
@@ -32,7 +32,7 @@ def pdac_not_strict(frames: Frames, limits: Limits) -> tuple[Span, ...]:
 
     Source: the published option `--not_strict`.
     """
-    return _divide(_Ground(frames, limits), _not_strict)
+    return _divide(_SpeechIndex(frames, limits), _not_strict)
 
 
 def pdac_whole(frames: Frames, limits: Limits) -> tuple[Span, ...]:
@@ -40,10 +40,10 @@ def pdac_whole(frames: Frames, limits: Limits) -> tuple[Span, ...]:
 
     Ours. Every frame from the threshold up lies in exactly one span, and no span is empty.
     """
-    return tuple(span for span in _divide(_Ground(frames, limits), _whole) if span.stop > span.start)
+    return tuple(span for span in _divide(_SpeechIndex(frames, limits), _whole) if span.stop > span.start)
 
 
-class _Ground:
+class _SpeechIndex:
     """A recording's frames, prepared so that trimming a span takes no search."""
 
     def __init__(self, frames: Frames, limits: Limits) -> None:
@@ -102,11 +102,11 @@ class _Ground:
         return np.asarray(shorter > self.limits.min_seconds)
 
 
-_Rule = Callable[[_Ground, Span], tuple[Span, ...] | None]
+_Rule = Callable[[_SpeechIndex, Span], tuple[Span, ...] | None]
 """Splits a span that is too long into what is to be looked at again; None when it stays as it is."""
 
 
-def _divide(ground: _Ground, rule: _Rule) -> tuple[Span, ...]:
+def _divide(ground: _SpeechIndex, rule: _Rule) -> tuple[Span, ...]:
     done: list[Span] = []
     waiting = [ground.trim(0, len(ground.values))]
     while waiting:
@@ -120,7 +120,7 @@ def _divide(ground: _Ground, rule: _Rule) -> tuple[Span, ...]:
     return tuple(done)
 
 
-def _strict(ground: _Ground, span: Span) -> tuple[Span, ...]:
+def _strict(ground: _SpeechIndex, span: Span) -> tuple[Span, ...]:
     import numpy as np
 
     split = ground.best_split(span)
@@ -131,14 +131,14 @@ def _strict(ground: _Ground, span: Span) -> tuple[Span, ...]:
     return tuple(half for half in ground.halves(span, last) if ground.long_enough(half))
 
 
-def _not_strict(ground: _Ground, span: Span) -> tuple[Span, ...] | None:
+def _not_strict(ground: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
     split = ground.best_split(span)
     if split is None or ground.values[split] > ground.limits.threshold:
         return None
     return ground.halves(span, split)
 
 
-def _whole(ground: _Ground, span: Span) -> tuple[Span, ...] | None:
+def _whole(ground: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
     import numpy as np
 
     if span.stop - span.start < 2:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
 from harness.core.files import key_of, read_json, write_json
-from harness.core.checksums import directory_sums
 from harness.core.workdir import WorkDir
 
 
-def verify_sum(path: Path, expected: str, workdir: WorkDir) -> str:
+def verify_checksum(path: Path, expected: str, workdir: WorkDir) -> str:
     """Return a file's sha256 after checking it.
 
     Args:
@@ -23,7 +23,7 @@ def verify_sum(path: Path, expected: str, workdir: WorkDir) -> str:
         raise UserError(
             f"{path} is missing: put the SHAS checkpoint there, or name another one in [segmentation.shas]."
         )
-    found = directory_sums(path.parent, [path.name], workdir.cache)[path.name].sha256
+    found = directory_digests(path.parent, [path.name], workdir.cache)[path.name].sha256
     record = workdir.segmentations / "sums" / f"{key_of(str(path.resolve()))}.json"
     if not expected and not record.is_file():
         write_json(record, {"path": str(path.resolve()), "sha256": found})

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.audio.recording import open_recording
+from harness.config.segmentation import FILE, Segmenting
 from harness.core.errors import UserError, check_format
 from harness.core.files import key_of, read_json, write_json
 from harness.core.findings import Finding
-from harness.core.progress import say
-from harness.testsets.segments import Segment, Segmentation
+from harness.core.progress import log
+from harness.core.workdir import WorkDir
 from harness.segmentation.coverage import Coverage, coverage
 from harness.segmentation.cut import cut
 from harness.segmentation.fixed import fixed
+from harness.segmentation.frame_store import FrameClassifier, all_frames
 from harness.segmentation.gold import gold
-from harness.segmentation.frame_store import Listener, all_frames
-from harness.config.segmentation import FILE, Segmenting
-from harness.segmentation.shas import ShasListener
-from harness.segmentation.silero import SileroListener, speech
+from harness.segmentation.shas import ShasFrameClassifier
+from harness.segmentation.silero import SileroFrameClassifier, speech
+from harness.testsets.segments import Segment, Segmentation
 from harness.testsets.segments_yaml import from_file
-from harness.core.workdir import WorkDir
 
 if TYPE_CHECKING:
     from harness.testsets.testset import TestSet
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class Segmented(msgspec.Struct, frozen=True):
+class SegmentationResult(msgspec.Struct, frozen=True):
     """A segmentation, and what there is to say about how it was made.
 
     Attributes:
@@ -56,22 +56,22 @@ def segment(test_set: "TestSet", settings: Segmenting, workdir: WorkDir, device:
     """
     made = segment_with_findings(test_set, settings, workdir, device)
     for finding in made.findings:
-        say(str(finding))
+        log(str(finding))
     return made.segmentation
 
 
 def segment_with_findings(
     test_set: "TestSet", settings: Segmenting, workdir: WorkDir, device: str = "cpu"
-) -> Segmented:
+) -> SegmentationResult:
     """Segment as `segment` does, and return the findings."""
     method = settings.method_for(test_set.name, test_set.campaign_name)
     if method == "gold":
-        return Segmented(gold(test_set))
+        return SegmentationResult(gold(test_set))
     if method.startswith(FILE):
-        return Segmented(from_file(test_set, Path(method.removeprefix(FILE)).expanduser()))
+        return SegmentationResult(from_file(test_set, Path(method.removeprefix(FILE)).expanduser()))
     if method == "fixed":
-        return Segmented(_fixed(test_set, settings.max_seconds))
-    listener = SileroListener() if method == "silero" else ShasListener(settings.shas, device, workdir)
+        return SegmentationResult(_fixed(test_set, settings.max_seconds))
+    listener = SileroFrameClassifier() if method == "silero" else ShasFrameClassifier(settings.shas, device, workdir)
     return _stored(test_set, settings, listener, workdir)
 
 
@@ -83,7 +83,7 @@ def coverage_of(test_set: "TestSet", segmentation: Segmentation, workdir: WorkDi
     """
     if test_set.gold is not None:
         return coverage(segmentation, test_set.gold.segments, "gold")
-    heard = all_frames(test_set, SileroListener(), workdir)
+    heard = all_frames(test_set, SileroFrameClassifier(), workdir)
     stretches = [stretch for recording, frames in heard for stretch in speech(recording, frames)]
     return coverage(segmentation, stretches, "silero")
 
@@ -94,7 +94,9 @@ def _fixed(test_set: "TestSet", max_seconds: float) -> Segmentation:
     return Segmentation(test_set.name, f"fixed|max:{max_seconds:g}", segments)
 
 
-def _stored(test_set: "TestSet", settings: Segmenting, listener: Listener, workdir: WorkDir) -> Segmented:
+def _stored(
+    test_set: "TestSet", settings: Segmenting, listener: FrameClassifier, workdir: WorkDir
+) -> SegmentationResult:
     method = _signature(settings, listener)
     key = key_of(["segmentation", FORMAT, test_set.key, method])
     path = workdir.segmentations / f"{test_set.name}-{key[:32]}.json"
@@ -105,13 +107,15 @@ def _stored(test_set: "TestSet", settings: Segmenting, listener: Listener, workd
     return stored
 
 
-def _signature(settings: Segmenting, listener: Listener) -> str:
+def _signature(settings: Segmenting, listener: FrameClassifier) -> str:
     limits = f"max:{settings.max_seconds:g}|min:{settings.min_seconds:g}|threshold:{settings.threshold:g}"
     identity = listener.identity
     return f"{identity[0]}|{settings.algorithm}|{limits}|window:{settings.window:g}|{key_of(identity)[:16]}"
 
 
-def _listen(test_set: "TestSet", settings: Segmenting, listener: Listener, workdir: WorkDir) -> Segmented:
+def _listen(
+    test_set: "TestSet", settings: Segmenting, listener: FrameClassifier, workdir: WorkDir
+) -> SegmentationResult:
     segments: list[Segment] = []
     findings: list[Finding] = []
     for recording, frames in all_frames(test_set, listener, workdir):
@@ -119,15 +123,15 @@ def _listen(test_set: "TestSet", settings: Segmenting, listener: Listener, workd
         segments += found.segments
         findings += [*recording.findings, *found.findings]
     made = Segmentation(test_set.name, _signature(settings, listener), tuple(segments))
-    return Segmented(made, tuple(findings))
+    return SegmentationResult(made, tuple(findings))
 
 
-def _read(path: Path) -> Segmented | None:
+def _read(path: Path) -> SegmentationResult | None:
     if not path.is_file():
         return None
     value = read_json(path)
     check_format(str(path), value.get("format_version") if isinstance(value, dict) else None, FORMAT)
     try:
-        return msgspec.convert(value, Segmented)
+        return msgspec.convert(value, SegmentationResult)
     except msgspec.ValidationError as error:
         raise UserError(f"{path} does not read ({error}): delete it and segment again.") from error

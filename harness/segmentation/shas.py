@@ -11,15 +11,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from harness.audio.recording import RATE, Recording, read_stretch
+from harness.config.segmentation import ShasSettings
+from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
 from harness.core.progress import Advance
+from harness.core.workdir import WorkDir
 from harness.segmentation.frames import Frames
-from harness.segmentation.pinned_checksum import verify_sum
-from harness.config.segmentation import ShasSettings
+from harness.segmentation.pinned_checksum import verify_checksum
 from harness.segmentation.shas_checkpoint import CONFIG, load_shas, weights_path
 from harness.segmentation.shas_windows import FRAME_RATE, Window, fill_gaps, frame_at, windows
-from harness.core.checksums import directory_sums
-from harness.core.workdir import WorkDir
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ShasListener:
+class ShasFrameClassifier:
     """Hears recordings with SHAS; loads the model when the first one is heard."""
 
     settings: ShasSettings
@@ -45,7 +45,7 @@ class ShasListener:
         """
         settings, checkpoint, encoder = self.settings, self.checkpoint_sha256, self.settings.encoder_path
         names = [CONFIG, weights_path(encoder).name]
-        sums = directory_sums(encoder, names, self.workdir.cache)
+        sums = directory_digests(encoder, names, self.workdir.cache)
         heard = [settings.listen_seconds, settings.inference_times, settings.batch_size, self.device.partition(":")[0]]
         versions = [version("torch"), version("transformers")]
         return ["shas", checkpoint, [sums[name].sha256 for name in names], heard, versions]
@@ -54,7 +54,7 @@ class ShasListener:
     def checkpoint_sha256(self) -> str:
         """Sum of the checkpoint's bytes, checked against the task's or the one at first use."""
         path = self.settings.checkpoint_path
-        return verify_sum(path, self.settings.sha256, self.workdir)
+        return verify_checksum(path, self.settings.sha256, self.workdir)
 
     @cached_property
     def _model(self) -> "ShasModel":
@@ -65,7 +65,7 @@ class ShasListener:
         """Return how many windows a recording takes."""
         return sum(len(one) for one in self._passes(recording))
 
-    def hear(self, recording: Recording, advance: Advance) -> Frames:
+    def classify(self, recording: Recording, advance: Advance) -> Frames:
         """Return the probabilities of a recording's frames, at 49.95 per second.
 
         Raises:
@@ -92,7 +92,7 @@ class ShasListener:
         for batch in _batches(planned, self.settings.batch_size):
             audio = [_read(recording, window) for window in batch]
             counts = [window.last - window.first for window in batch]
-            for window, heard in zip(batch, self._model.hear(audio, counts), strict=True):
+            for window, heard in zip(batch, self._model.classify(audio, counts), strict=True):
                 track[window.first : window.first + len(heard)] = heard
             advance(len(batch))
         fill_gaps(track)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    from harness.segmentation.shas_model import FrameClassifier, ShasModel
+    from harness.segmentation.shas_model import ShasHead, ShasModel
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -118,11 +118,11 @@ def _checked(path: Path, value: object) -> Classifier:
     return Classifier(weights, arguments[names[0]], arguments[names[1]])
 
 
-def _head(classifier: Classifier, path: Path) -> "FrameClassifier":
-    from harness.segmentation.shas_model import FrameClassifier
+def _head(classifier: Classifier, path: Path) -> "ShasHead":
+    from harness.segmentation.shas_model import ShasHead
 
     try:
-        head = FrameClassifier(classifier.hidden, classifier.layers, classifier.feed_forward)
+        head = ShasHead(classifier.hidden, classifier.layers, classifier.feed_forward)
         head.load_state_dict(classifier.weights)
     except (RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -20,7 +20,7 @@ _SHORTEST = 1600
 """Samples that a batch is padded to at least: the encoder's convolutions need 400 for a first frame."""
 
 
-class FrameClassifier(nn.Module):
+class ShasHead(nn.Module):
     """The head: transformer layers (none to several), a norm and one output per frame."""
 
     def __init__(self, hidden: int, layers: int, feed_forward: int) -> None:
@@ -56,10 +56,10 @@ class ShasModel:
     """Encoder and head, both in evaluation mode, on a device."""
 
     encoder: Wav2Vec2Model
-    head: FrameClassifier
+    head: ShasHead
     device: str
 
-    def hear(self, windows: Sequence[NDArray[np.float32]], counts: Sequence[int]) -> list[NDArray[np.float32]]:
+    def classify(self, windows: Sequence[NDArray[np.float32]], counts: Sequence[int]) -> list[NDArray[np.float32]]:
         """Return the probabilities of speech in a batch of windows.
 
         Args:
@@ -74,12 +74,12 @@ class ShasModel:
         if not any(sounding):
             return [np.zeros(count, np.float32) for count in counts]
         with torch.inference_mode():
-            probabilities, lost = self._hear(windows, counts, torch.tensor(sounding))
+            probabilities, lost = self._classify(windows, counts, torch.tensor(sounding))
         heard = probabilities.cpu().numpy()
         rows = zip(heard, counts, sounding, strict=True)
         return [row[: count - lost] if sound else np.zeros(count - lost, np.float32) for row, count, sound in rows]
 
-    def _hear(
+    def _classify(
         self, windows: Sequence[NDArray[np.float32]], counts: Sequence[int], sounding: Tensor
     ) -> tuple[Tensor, int]:
         audio, in_mask = padded(windows)

@@ -16,9 +16,9 @@ from harness.audio.recording import RATE, Recording, read_stretch
 from harness.core.errors import MissingExtraError, UserError
 from harness.core.files import sha256_of
 from harness.core.progress import Advance
-from harness.testsets.segments import Segment
 from harness.segmentation.frames import Frames
 from harness.segmentation.shas import samples_of
+from harness.testsets.segments import Segment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ _WEIGHTS = Path("data") / "silero_vad.jit"
 
 
 @dataclass(frozen=True)
-class SileroListener:
+class SileroFrameClassifier:
     """Hears recordings with silero-vad."""
 
     @cached_property
@@ -69,7 +69,7 @@ class SileroListener:
         """Return how many blocks a recording takes."""
         return -(-samples_of(recording) // _BLOCK)
 
-    def hear(self, recording: Recording, advance: Advance) -> Frames:
+    def classify(self, recording: Recording, advance: Advance) -> Frames:
         """Return the probabilities of a recording's frames, at 31.25 per second.
 
         Raises:
@@ -85,7 +85,7 @@ class SileroListener:
             length = min(_BLOCK, samples - start)
             block = torch.from_numpy(read_stretch(recording, start / RATE, length / RATE)[:length])
             block = torch.nn.functional.pad(block, (0, -len(block) % FRAME))
-            heard, state = self._model.hear(torch.cat([context, block]), state)
+            heard, state = self._model.classify(torch.cat([context, block]), state)
             context = block[-self._model.context :]
             parts.append(heard.double().numpy())
             advance(1)

@@ -39,7 +39,7 @@ class SileroModel(nn.Module):
         self.final_conv = nn.Conv1d(_WIDTH, 1, 1)
 
     @torch.inference_mode()
-    def hear(self, samples: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def classify(self, samples: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Hear a block of frames.
 
         Args:

@@ -10,21 +10,21 @@ from pathlib import Path
 import msgspec
 
 from harness.compression.artifact import Artifact
+from harness.compression.size import measure
+from harness.config.task import Task
+from harness.core.errors import UserError
+from harness.core.files import publish_directory, sha256_of, write_bytes
+from harness.core.text import one_line
+from harness.core.workdir import WorkDir
+from harness.inference.hypothesis import HypothesisSet
 from harness.submission.check import DESCRIPTION_SUFFIX
 from harness.submission.check.layout import file_name
 from harness.submission.condition import condition_of
 from harness.submission.description import Description, PackedFile, render_description
-from harness.core.errors import UserError
-from harness.core.text import one_line
-from harness.core.files import publish_directory, sha256_of, write_bytes
-from harness.inference.hypothesis import HypothesisSet
+from harness.submission.manifest import ModelEntry, ModelName, Submission, model_name
 from harness.testsets.load import test_set_name
 from harness.testsets.segments_yaml import to_yaml
-from harness.compression.size import measure
-from harness.submission.manifest import ModelEntry, ModelName, Submission, model_name
-from harness.config.task import Task
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP can hold stands for no time."""
@@ -79,7 +79,7 @@ def pack(request: PackRequest, workdir: WorkDir) -> Packed:
     """
     manifest = request.artifact.manifest
     condition = condition_of(manifest, request.task, request.submission.condition)
-    parts = ModelName(request.submission.team, request.entry.pair, condition, request.entry.kind)
+    parts = ModelName(request.submission.team, request.entry.direction, condition, request.entry.kind)
     name = model_name(request.task.names, parts)
     files = _files(request)
     description = Description(name, parts, request.submission, request.task, manifest, measure(request.artifact), files)
@@ -113,10 +113,11 @@ def _files(request: PackRequest) -> tuple[PackedFile, ...]:
     made = {hypotheses.test_set: hypotheses for hypotheses in request.made}
     test_sets = {test_set.name: test_set for test_set in request.test_sets}
     files: dict[str, PackedFile] = {}
-    for name in map(test_set_name, request.task.submitted(request.entry.pair)):
+    for name in map(test_set_name, request.task.submitted(request.entry.direction)):
         if name not in made or name not in test_sets:
             raise UserError(
-                f"{request.entry.system} has no translations of {name} in {request.entry.pair}: generate them first."
+                f"{request.entry.system} has no translations of {name} in {request.entry.direction}: "
+                "generate them first."
             )
         file = _file(request, made[name], test_sets[name])
         if file.path in files:
@@ -130,15 +131,15 @@ def _files(request: PackRequest) -> tuple[PackedFile, ...]:
 
 def _file(request: PackRequest, made: HypothesisSet, test_set: TestSet) -> PackedFile:
     _check_made(request, made, test_set)
-    path = f"{request.task.names.archive_task}/{test_set.campaign_name}/{file_name(request.entry.pair)}"
+    path = f"{request.task.names.archive_task}/{test_set.campaign_name}/{file_name(request.entry.direction)}"
     lines = tuple(one_line(hypothesis.text) for hypothesis in made.hypotheses)
     return PackedFile(path, test_set.name, lines, made.signature)
 
 
 def _check_made(request: PackRequest, made: HypothesisSet, test_set: TestSet) -> None:
     what = f"The translations of {test_set.name} by {made.system}"
-    if made.direction != request.entry.pair:
-        raise UserError(f"{what} are {made.direction}, not {request.entry.pair}: generate that direction first.")
+    if made.direction != request.entry.direction:
+        raise UserError(f"{what} are {made.direction}, not {request.entry.direction}: generate that direction first.")
     if made.artifact != request.artifact.id:
         raise UserError(f"{what} were made by another artifact than the one to pack: generate them again.")
     expected = len(test_set.gold.segments) if test_set.gold else len(made.hypotheses)

@@ -11,8 +11,8 @@ models, whose pre-training was never published in full.
 from enum import StrEnum
 
 from harness.compression.artifact import Manifest
-from harness.core.errors import UserError
 from harness.config.task import Task
+from harness.core.errors import UserError
 
 
 class Condition(StrEnum):

@@ -7,11 +7,11 @@ import msgspec
 
 from harness.compression.artifact import Manifest
 from harness.compression.codecs.base import Codec
-from harness.submission.condition import Condition, supporting_data
 from harness.compression.registry import get_system
 from harness.compression.size import SizeReport, verdict
-from harness.submission.manifest import ModelName, Submission
 from harness.config.task import Task
+from harness.submission.condition import Condition, supporting_data
+from harness.submission.manifest import ModelName, Submission
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _entry(description: Description) -> list[str]:
     base = f", {role.hub}" if role.hub else ""
     return [
         f"- Team: {description.submission.team}{contact}",
-        f"- Task: {description.task.title} (`{description.task.name}`), direction {description.parts.pair}",
+        f"- Task: {description.task.title} (`{description.task.name}`), direction {description.parts.direction}",
         f"- Condition: {description.parts.condition}, {description.parts.kind} entry",
         f"- System: `{system.name}`: {system.summary} ({system.source})",
         f"- Base model: the {description.manifest.role} checkpoint{base}, sha256 `{description.manifest.base}`",

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import msgspec
-
-from harness.core import manifests
-from harness.submission.condition import Condition
-from harness.core.errors import UserError
 from harness.compression.registry import get_system
 from harness.config.task import Names, Task
+from harness.core import manifests
+from harness.core.errors import UserError
+from harness.core.manifests import ManifestTable
+from harness.submission.condition import Condition
 
 FORMAT = 1
 _TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
@@ -30,11 +29,7 @@ class Kind(StrEnum):
     CONTRASTIVE = "contrastive"
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a manifest: unknown keys are refused."""
-
-
-class Entries(_Table, frozen=True):
+class Entries(ManifestTable, frozen=True):
     """The systems that are entered in one direction.
 
     Attributes:
@@ -46,7 +41,7 @@ class Entries(_Table, frozen=True):
     contrastive: str | None = None
 
 
-class Submission(_Table, frozen=True):
+class Submission(ManifestTable, frozen=True):
     """What a team submits.
 
     Attributes:
@@ -66,10 +61,10 @@ class Submission(_Table, frozen=True):
     def model_entries(self) -> tuple["ModelEntry", ...]:
         """Return every model entry, directions in the manifest's order, primary first."""
         found = []
-        for pair, entries in self.entries.items():
-            found.append(ModelEntry(pair, Kind.PRIMARY, entries.primary))
+        for direction, entries in self.entries.items():
+            found.append(ModelEntry(direction, Kind.PRIMARY, entries.primary))
             if entries.contrastive is not None:
-                found.append(ModelEntry(pair, Kind.CONTRASTIVE, entries.contrastive))
+                found.append(ModelEntry(direction, Kind.CONTRASTIVE, entries.contrastive))
         return tuple(found)
 
 
@@ -78,12 +73,12 @@ class ModelEntry:
     """One entry of a submission: a system in one direction.
 
     Attributes:
-        pair: the direction, e.g. `en-de`.
+        direction: the direction, e.g. `en-de`.
         kind: primary or contrastive.
         system: registered name.
     """
 
-    pair: str
+    direction: str
     kind: Kind
     system: str
 
@@ -93,7 +88,7 @@ class ModelName:
     """The parts of a model's name in the campaign."""
 
     team: str
-    pair: str
+    direction: str
     condition: Condition
     kind: Kind
 
@@ -114,19 +109,19 @@ def load_submission(name: str, task: Task) -> Submission:
         raise UserError(f"{path} enters no system: add a table such as [entries.en-de] with a primary.")
     for entry in submission.model_entries():
         _check_entry(path, entry, task)
-    for pair, entries in submission.entries.items():
+    for direction, entries in submission.entries.items():
         if entries.primary == entries.contrastive:
-            raise UserError(f"{path}: {pair} enters {entries.primary} twice: name another contrastive system.")
+            raise UserError(f"{path}: {direction} enters {entries.primary} twice: name another contrastive system.")
     return submission
 
 
 def _check_entry(path: Path, entry: ModelEntry, task: Task) -> None:
-    if not task.submitted(entry.pair):
-        raise UserError(f"{path}: task {task.name!r} has no test sets for {entry.pair}: remove that table.")
+    if not task.submitted(entry.direction):
+        raise UserError(f"{path}: task {task.name!r} has no test sets for {entry.direction}: remove that table.")
     role = get_system(entry.system).role
-    if entry.pair not in task.role(role).directions:
+    if entry.direction not in task.role(role).directions:
         raise UserError(
-            f"{path}: {entry.system} cannot be entered in {entry.pair}, since task {task.name!r} runs its role "
+            f"{path}: {entry.system} cannot be entered in {entry.direction}, since task {task.name!r} runs its role "
             f"({role}) only in {', '.join(task.role(role).directions)}: name another system."
         )
 
@@ -137,7 +132,7 @@ def model_name(names: Names, parts: ModelName) -> str:
     Raises:
         UserError: the task's pattern is not made of the four parts.
     """
-    values = {"team": parts.team, "pair": parts.pair, "condition": str(parts.condition), "entry": str(parts.kind)}
+    values = {"team": parts.team, "pair": parts.direction, "condition": str(parts.condition), "entry": str(parts.kind)}
     return "".join(values[piece] if i % 2 else piece for i, piece in enumerate(_pieces(names)))
 
 

@@ -12,25 +12,25 @@ from pathlib import Path
 
 import msgspec
 
-from harness.submission.check import DESCRIPTION_SUFFIX
-from harness.submission.check.container import COUNT_LIMIT, MEMBER_LIMIT, Member, read_archive
-from harness.submission.check.layout import file_name
+from harness.config.task import Task
 from harness.core.errors import UserError
-from harness.evaluation.external import External, segments_for
 from harness.core.files import read_bounded
 from harness.core.findings import Finding
-from harness.testsets.load import load_test_set
+from harness.core.progress import log_once
 from harness.core.text import one_line
-from harness.core.progress import say_once
-from harness.reporting.leaderboard.ranking import Ground
+from harness.core.workdir import WorkDir
+from harness.evaluation.external_hypotheses import ExternalHypotheses, segments_for
+from harness.reporting.leaderboard.ranking import ScoringContext
 from harness.scoring.metric import NotMeasuredError, Score
 from harness.scoring.significance import Interval, clusters, interval
 from harness.scoring.statistics import Statistics
+from harness.submission.check import DESCRIPTION_SUFFIX
+from harness.submission.check.container import COUNT_LIMIT, MEMBER_LIMIT, Member, read_archive
+from harness.submission.check.layout import file_name
+from harness.testsets.load import load_test_set
 from harness.testsets.segments import Segment
 from harness.testsets.segments_yaml import read_yaml
-from harness.config.task import Task
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir
 
 _SIZE = re.compile(r"All files: ([0-9][0-9,]*) bytes")
 _DESCRIPTION_LIMIT = 1 << 20
@@ -98,7 +98,7 @@ def rescore(folder: Path, task: Task, workdir: WorkDir) -> Report:
         for entry in task.sets(direction):
             test_set = _present(entry, task, direction, workdir)
             if test_set is not None:
-                ground = Ground(task, test_set, direction, workdir)
+                ground = ScoringContext(task, test_set, direction, workdir)
                 rows += _rank([_read(one, ground, findings) for one in submissions], ground, findings)
     return Report(tuple(rows), tuple(findings))
 
@@ -110,7 +110,7 @@ def _present(entry: str, task: Task, direction: str, workdir: WorkDir) -> TestSe
     except UserError as error:
         if entry in task.test_sets.get(direction, ()):
             raise
-        say_once(f"left out: {error}")
+        log_once(f"left out: {error}")
         return None
 
 
@@ -147,7 +147,7 @@ def _members(root: Path) -> Iterator[Member]:
             yield Member(path.relative_to(root).as_posix(), read_bounded(path, MEMBER_LIMIT))
 
 
-def _read(one: _Submission, ground: Ground, findings: list[Finding]) -> External | None:
+def _read(one: _Submission, ground: ScoringContext, findings: list[Finding]) -> ExternalHypotheses | None:
     """Return a submission's translations of a test set; None, with a finding where that is a fault."""
     test_set = ground.test_set
     path = f"{ground.task.names.archive_task}/{test_set.campaign_name}/{file_name(ground.direction)}"
@@ -157,7 +157,7 @@ def _read(one: _Submission, ground: Ground, findings: list[Finding]) -> External
     where = f"{one.name}/{path}"
     try:
         texts = tuple(one_line(line) for line in member.data.decode("utf-8-sig").removesuffix("\n").split("\n"))
-        return External(
+        return ExternalHypotheses(
             name=one.name,
             test_set=test_set.name,
             direction=ground.direction,
@@ -187,7 +187,7 @@ def _declared(one: _Submission) -> int | None:
     return int(match[1].replace(",", "")) if match else None
 
 
-def _rank(made: Sequence[External | None], ground: Ground, findings: list[Finding]) -> list[Rescored]:
+def _rank(made: Sequence[ExternalHypotheses | None], ground: ScoringContext, findings: list[Finding]) -> list[Rescored]:
     rows: list[Rescored] = []
     found: list[Statistics] = []
     for one in (one for one in made if one is not None):
@@ -201,7 +201,7 @@ def _rank(made: Sequence[External | None], ground: Ground, findings: list[Findin
     return _placed(rows, found, ground.task.scoring.metrics[0])
 
 
-def _score(one: External, ground: Ground) -> tuple[tuple[Score, ...], list[Statistics]]:
+def _score(one: ExternalHypotheses, ground: ScoringContext) -> tuple[tuple[Score, ...], list[Statistics]]:
     scores = ground.scores(one.lines)
     if not ground.scored:
         return scores, []
@@ -211,7 +211,7 @@ def _score(one: External, ground: Ground) -> tuple[tuple[Score, ...], list[Stati
         return scores, []
 
 
-def _row(one: External, scores: tuple[Score, ...]) -> Rescored:
+def _row(one: ExternalHypotheses, scores: tuple[Score, ...]) -> Rescored:
     return Rescored(
         name=one.name,
         test_set=one.test_set,

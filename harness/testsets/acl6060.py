@@ -22,7 +22,7 @@ _SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True)
-class Layout:
+class Acl6060Layout:
     """Where the parts of one split lie.
 
     Attributes:
@@ -92,7 +92,7 @@ def _lines(path: Path) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def check_sentence_count(layout: Layout, expected: int) -> None:
+def check_sentence_count(layout: Acl6060Layout, expected: int) -> None:
     """Compare the gold segments' files with the number of sentences.
 
     Raises:
@@ -113,7 +113,7 @@ def check_sentence_count(layout: Layout, expected: int) -> None:
         )
 
 
-def recover_segments(layout: Layout, talks: Sequence[str], sentences: int) -> tuple[Segment, ...]:
+def recover_segments(layout: Acl6060Layout, talks: Sequence[str], sentences: int) -> tuple[Segment, ...]:
     """Find where each gold segment lies in its talk.
 
     Sentence numbers run through the talks in FILE_ORDER's order. Neighbours may overlap (by up to 0.56 s in the
@@ -130,17 +130,17 @@ def recover_segments(layout: Layout, talks: Sequence[str], sentences: int) -> tu
     Raises:
         UserError: a file does not read, or a gold segment is not a slice of the recordings from there on.
     """
-    tape = _Tape(_recordings(layout, talks))
+    tape = _RecordingSequence(_recordings(layout, talks))
     return tuple(tape.find(layout.sentence(number)) for number in range(1, sentences + 1))
 
 
-def _recordings(layout: Layout, talks: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _recordings(layout: Acl6060Layout, talks: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for talk in talks:
         name = f"{talk}.wav"
         yield name, read_pcm(layout.full / name)
 
 
-class _Tape:
+class _RecordingSequence:
     """The talks one after the other; a search goes on from the last find and never goes back."""
 
     def __init__(self, recordings: Iterator[tuple[str, bytes]]) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.testsets.acl6060 import Layout, read_file_order
 from harness.audio.recording import RATE, write_pcm
 from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, read_bounded, sha256_of, write_bytes
+from harness.testsets.acl6060 import Acl6060Layout, read_file_order
 
 FORMAT = 1
 ROOT = Path("2") / "acl_6060"
@@ -22,7 +22,7 @@ ROOT = Path("2") / "acl_6060"
 
 
 @dataclass(frozen=True)
-class Sentence:
+class DemoSentence:
     """One sentence of the corpus.
 
     Attributes:
@@ -39,7 +39,7 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class DemoCorpus:
     """One split as committed.
 
     Attributes:
@@ -63,7 +63,7 @@ class Corpus:
         return key_of([FORMAT, self.split, self.languages, [[file.name, sha256_of(file)] for file in files]])
 
 
-def materialise(corpus: Corpus, name: str, testsets: Path) -> Path:
+def materialise(corpus: DemoCorpus, name: str, testsets: Path) -> Path:
     """Write the corpus as an unpacked ACL 60/60 archive; what is there already is left alone.
 
     Args:
@@ -81,12 +81,12 @@ def materialise(corpus: Corpus, name: str, testsets: Path) -> Path:
     if not final.is_dir():
         partial = final.with_name(f"{final.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _write(corpus, Layout(partial / ROOT / corpus.split, corpus.split))
+        _write(corpus, Acl6060Layout(partial / ROOT / corpus.split, corpus.split))
         publish_directory(partial, final)
     return final / ROOT
 
 
-def _write(corpus: Corpus, layout: Layout) -> None:
+def _write(corpus: DemoCorpus, layout: Acl6060Layout) -> None:
     talks = read_file_order(corpus.folder / "FILE_ORDER")
     sentences = _read_sentences(corpus)
     order = [talks.index(sentence.talk) if sentence.talk in talks else -1 for sentence in sentences]
@@ -103,7 +103,9 @@ def _write(corpus: Corpus, layout: Layout) -> None:
     write_bytes(layout.file_order, "".join(f"{talk}\n" for talk in talks).encode())
 
 
-def _write_talk(corpus: Corpus, layout: Layout, talk: str, sentences: Sequence[Sentence], number: int) -> int:
+def _write_talk(
+    corpus: DemoCorpus, layout: Acl6060Layout, talk: str, sentences: Sequence[DemoSentence], number: int
+) -> int:
     """Write one talk whole and in slices; return the number of the next slice."""
     pcm = _decode(corpus.folder / f"{talk}.flac")
     write_pcm(layout.full / f"{talk}.wav", pcm)
@@ -126,17 +128,17 @@ def _decode(path: Path) -> bytes:
     return bytes(samples.astype("<i2").tobytes())
 
 
-def _read_sentences(corpus: Corpus) -> list[Sentence]:
+def _read_sentences(corpus: DemoCorpus) -> list[DemoSentence]:
     path = corpus.folder / "sentences.jsonl"
     rows = enumerate(read_bounded(path).splitlines(), start=1)
     return [_sentence(f"{path}, line {number}", row, corpus.languages) for number, row in rows]
 
 
-def _sentence(where: str, row: bytes, languages: Sequence[str]) -> Sentence:
+def _sentence(where: str, row: bytes, languages: Sequence[str]) -> DemoSentence:
     try:
         fields = msgspec.json.decode(row, type=dict[str, str | int])
         texts = {language: str(fields[language]) for language in languages}
-        sentence = Sentence(str(fields["talk"]), int(fields["start"]), int(fields["end"]), texts)
+        sentence = DemoSentence(str(fields["talk"]), int(fields["start"]), int(fields["end"]), texts)
     except (msgspec.DecodeError, KeyError, ValueError) as error:
         raise UserError(f"{where}, does not read ({error!r}): restore the demo's corpus.") from error
     if any("\n" in text or "\r" in text for text in texts.values()):

@@ -5,17 +5,23 @@ from pathlib import Path
 
 import msgspec
 
-from harness.core import manifests
-from harness.testsets.acl6060 import Layout, check_sentence_count, read_file_order, read_sentences, recover_segments
 from harness.audio.inspect import examine
-from harness.testsets.demo_corpus import Corpus, materialise
+from harness.core import manifests
 from harness.core.errors import UserError
 from harness.core.files import key_of, sha256_of
-from harness.testsets.recordings import Recordings, find_archive, given_segments, import_archive, import_folder
-from harness.testsets.segments import Segmentation
-from harness.testsets.reference_texts import check_against_gold, read_texts
-from harness.testsets.testset import TestSet
 from harness.core.workdir import WorkDir
+from harness.testsets.acl6060 import (
+    Acl6060Layout,
+    check_sentence_count,
+    read_file_order,
+    read_sentences,
+    recover_segments,
+)
+from harness.testsets.demo_corpus import DemoCorpus, materialise
+from harness.testsets.recordings import Recordings, find_archive, given_segments, import_archive, import_folder
+from harness.testsets.reference_texts import check_against_gold, read_texts
+from harness.testsets.segments import Segmentation
+from harness.testsets.testset import TestSet
 
 FORMAT = 1
 
@@ -109,7 +115,7 @@ def load_test_set(name: str, workdir: WorkDir) -> TestSet:
     manifest = manifests.read_toml(path, TestSetManifest, FORMAT)
     if manifest.layout in {LayoutKind.ACL6060, LayoutKind.DEMO}:
         root = _root(path, manifest, workdir)
-        return _read(manifest, Layout(root / manifest.split, manifest.split), workdir)
+        return _read(manifest, Acl6060Layout(root / manifest.split, manifest.split), workdir)
     return _read_recordings(manifest, _recordings(path, manifest, workdir))
 
 
@@ -122,11 +128,11 @@ def _root(path: Path, manifest: TestSetManifest, workdir: WorkDir) -> Path:
         )
     if manifest.layout is LayoutKind.ACL6060:
         return manifest.folder
-    corpus = Corpus(manifest.folder / manifest.split, manifest.split, (manifest.source, *manifest.targets))
+    corpus = DemoCorpus(manifest.folder / manifest.split, manifest.split, (manifest.source, *manifest.targets))
     return materialise(corpus, manifest.name, workdir.testsets)
 
 
-def _read(manifest: TestSetManifest, layout: Layout, workdir: WorkDir) -> TestSet:
+def _read(manifest: TestSetManifest, layout: Acl6060Layout, workdir: WorkDir) -> TestSet:
     talks = read_file_order(layout.file_order)
     texts = {code: read_sentences(layout.text(code)) for code in (manifest.source, *manifest.targets)}
     _check_counts(manifest, layout, talks, texts)
@@ -152,7 +158,7 @@ def _read(manifest: TestSetManifest, layout: Layout, workdir: WorkDir) -> TestSe
 
 
 def _check_counts(
-    manifest: TestSetManifest, layout: Layout, talks: tuple[str, ...], texts: dict[str, tuple[str, ...]]
+    manifest: TestSetManifest, layout: Acl6060Layout, talks: tuple[str, ...], texts: dict[str, tuple[str, ...]]
 ) -> None:
     lengths = {code: len(lines) for code, lines in texts.items()}
     if len(set(lengths.values())) != 1:

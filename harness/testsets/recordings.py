@@ -15,19 +15,19 @@ from pathlib import Path
 
 import msgspec
 
-from harness.testsets.acl6060 import read_file_order
-from harness.audio.recording import open_recording
 from harness.audio.inspect import FORMAT as AUDIO_FORMAT
 from harness.audio.inspect import SUFFIXES, normalise
+from harness.audio.recording import open_recording
+from harness.core.archives.unpack import unpack
+from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, read_bounded, write_bytes, write_json
 from harness.core.findings import Finding, Severity
 from harness.core.progress import progress
+from harness.core.workdir import WorkDir
+from harness.testsets.acl6060 import read_file_order
 from harness.testsets.segments import Segment
 from harness.testsets.segments_yaml import read_yaml
-from harness.core.checksums import directory_sums
-from harness.core.archives.unpack import unpack
-from harness.core.workdir import WorkDir
 
 FORMAT = 1
 ARCHIVES = ("*_audios.tar.gz", "*_videos.tar.gz", "*.tar.gz", "*.tgz", "*.gz", "*.tar", "*.zip")
@@ -88,13 +88,13 @@ def import_archive(archive: Path, name: str, workdir: WorkDir) -> Recordings:
     Raises:
         UserError: the archive is refused (see `unpack`), holds no recording, or one that does not read.
     """
-    sums = directory_sums(archive.parent, [archive.name], workdir.cache)
+    sums = directory_digests(archive.parent, [archive.name], workdir.cache)
     final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'archive', sums[archive.name]])[:16]}"
     if not final.is_dir():
         inside = _partial(final) / "unpacked"
         shutil.rmtree(inside, ignore_errors=True)
         unpack(archive, inside)
-        _write(_Handed(archive, inside), final)
+        _write(_RecordingFolder(archive, inside), final)
     return _read(final)
 
 
@@ -104,8 +104,8 @@ def import_folder(folder: Path, name: str, workdir: WorkDir) -> Recordings:
     Raises:
         UserError: it holds no recording, too many files, or a recording that does not read.
     """
-    handed = _Handed(folder, folder)
-    sums = directory_sums(folder, handed.names(), workdir.cache)
+    handed = _RecordingFolder(folder, folder)
+    sums = directory_digests(folder, handed.names(), workdir.cache)
     final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'folder', sums])[:16]}"
     if not final.is_dir():
         _write(handed, final)
@@ -148,7 +148,7 @@ def _partial(final: Path) -> Path:
     return final.with_name(f"{final.name}.partial")
 
 
-class _Handed:
+class _RecordingFolder:
     """What was handed out: recordings, the list that orders them, and segments, wherever they lie in the folder."""
 
     def __init__(self, origin: Path, folder: Path) -> None:
@@ -211,7 +211,7 @@ def _plain_files(origin: Path, folder: Path) -> list[Path]:
     return found
 
 
-def _write(handed: _Handed, final: Path) -> None:
+def _write(handed: _RecordingFolder, final: Path) -> None:
     partial = _partial(final)
     talks, findings = handed.ordered()
     if handed.segments is not None:
@@ -240,13 +240,13 @@ def _import_talk(source: Path, target: Path) -> Iterable[Finding]:
 def _read(final: Path) -> Recordings:
     path = final / "findings.json"
     try:
-        found = msgspec.json.decode(read_bounded(path), type=_Said)
+        found = msgspec.json.decode(read_bounded(path), type=_FindingsFile)
     except msgspec.DecodeError as error:
         raise UserError(f"{path} does not read ({error}): remove the folder {final} and import again.") from error
     return Recordings(final, read_file_order(final / "FILE_ORDER"), found.findings)
 
 
-class _Said(msgspec.Struct, frozen=True):
+class _FindingsFile(msgspec.Struct, frozen=True):
     """findings.json."""
 
     findings: tuple[Finding, ...]

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.testsets.acl6060 import read_sentences
 from harness.core.errors import UserError
+from harness.testsets.acl6060 import read_sentences
 from harness.testsets.segments import Segment
 
 
 @dataclass(frozen=True)
-class Sentences:
-    """Sentences of a test set, talk by talk, line N of one language belonging to line N of the others.
+class ReferenceTexts:
+    """ReferenceTexts of a test set, talk by talk, line N of one language belonging to line N of the others.
 
     Attributes:
         wavs: the recording that each line belongs to.
@@ -22,7 +22,7 @@ class Sentences:
     texts: dict[str, tuple[str, ...]]
 
 
-def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequence[str]) -> Sentences:
+def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequence[str]) -> ReferenceTexts:
     """Read the texts of all talks.
 
     Args:
@@ -44,7 +44,7 @@ def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequenc
         for language, found in lines.items():
             texts[language] += found
         wavs += [f"{talk}.wav"] * len(lines[languages[0]])
-    return Sentences(tuple(wavs), {language: tuple(lines) for language, lines in texts.items()})
+    return ReferenceTexts(tuple(wavs), {language: tuple(lines) for language, lines in texts.items()})
 
 
 def _check_equal(folder: Path, talk: str, counts: dict[str, int]) -> None:
@@ -53,7 +53,7 @@ def _check_equal(folder: Path, talk: str, counts: dict[str, int]) -> None:
         raise UserError(f"The texts of {talk} in {folder} differ in their lines ({said}): restore the files.")
 
 
-def check_against_gold(folder: Path, sentences: Sentences, segments: Sequence[Segment]) -> None:
+def check_against_gold(folder: Path, sentences: ReferenceTexts, segments: Sequence[Segment]) -> None:
     """Hold that every line has its segment.
 
     Raises:

@@ -5,12 +5,12 @@ from functools import cache
 
 import pytest
 
+from harness.audio.decode_worker import decode
 from harness.audio.recording import open_recording
-from harness.audio.decode_worker import listen
-from harness.testsets.load import load_test_set
 from harness.core.manifests import data_root
-from harness.testsets.testset import TestSet
 from harness.core.workdir import open_workdir
+from harness.testsets.load import load_test_set
+from harness.testsets.testset import TestSet
 
 BLIND = data_root() / "data" / "demo" / "blind"
 SETS = ("ACL6060", "BUSINESSNEWS", "CALLCENTER", "CHALLENGEACCENT", "TVSERIES", "YOUTUBE")
@@ -20,7 +20,7 @@ SETS = ("ACL6060", "BUSINESSNEWS", "CALLCENTER", "CHALLENGEACCENT", "TVSERIES", 
 def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TestSet]:
     """All six, imported; decoded in this process, since our own files need no other."""
     patch = pytest.MonkeyPatch()
-    patch.setattr("harness.audio.inspect._listen", lambda source, target, _limit: listen(source, target))
+    patch.setattr("harness.audio.inspect._decode", lambda source, target, _limit: decode(source, target))
     workdir = open_workdir(str(tmp_path_factory.mktemp("blind")))
     found = {name: load_test_set(f"demo-{name}", workdir) for name in SETS}
     patch.undo()

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import manifests
 from harness.calibration.system_artifacts import build_system
 from harness.compression.build import build
-from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.compression.codecs import Hqq
 from harness.compression.plan import resolve
 from harness.compression.recipe import Recipe, rule
@@ -17,7 +15,9 @@ from harness.compression.registry import get_system
 from harness.compression.selectors import EMBEDDING, LINEAR, MLP, layers
 from harness.compression.size import measure
 from harness.config.task import load_task
+from harness.core import manifests
 from harness.core.workdir import open_workdir
+from harness.models.checkpoint import Checkpoint, open_checkpoint
 
 DEMO = manifests.data_root() / "data" / "demo"
 ROLES = ("untuned", "finetuned", "instruct")

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import soundfile
 
-from harness.finetune.recipe import FinetuneRecipe, Lora, Precision, Training
+from harness.finetune.recipe import FinetuneRecipe, Lora, TrainingPrecision, TrainingSettings
 from harness.models.tensor_spec import Component
 
 TEXTS = ("Hallo Welt", "Ein Satz, der länger ist.", "你好", "Drei", "四", "Fünf sind genug")
@@ -20,11 +20,11 @@ RECIPE = FinetuneRecipe(
     prompt="<|audio_bos|><|AUDIO|><|audio_eos|>Translate this speech to {target_lang}: \n",
     languages={"de": "German", "zh": "Chinese"},
     lora=Lora(rank=8, alpha=16, dropout=0.1, components=(Component.ATTENTION, Component.MLP)),
-    training=Training(
+    training=TrainingSettings(
         batch_size=3,
         learning_rate=1e-2,
         warmup_ratio=0.1,
-        precision=Precision.FLOAT32,
+        precision=TrainingPrecision.FLOAT32,
         seed=7,
         save_every=5,
         max_steps=12,

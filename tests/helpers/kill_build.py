@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from harness.compression.build import build
-from harness.models.checkpoint import Checkpoint, open_checkpoint
-from harness.core.files import sha256_of
 from harness.compression.plan import Plan
+from harness.core.files import sha256_of
 from harness.core.safetensors_io import data_of
 from harness.core.workdir import open_workdir
+from harness.models.checkpoint import Checkpoint, open_checkpoint
 from tests.helpers.recipes import plan_for
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 
@@ -86,7 +86,9 @@ def kill_in_write() -> None:
 
 def kill_before_publishing() -> None:
     """Let the process kill itself when all files are there and the directory has no name yet."""
-    mock.patch("harness.compression.build.publish_directory", side_effect=lambda *_: os.kill(os.getpid(), signal.SIGKILL)).start()
+    mock.patch(
+        "harness.compression.build.publish_directory", side_effect=lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    ).start()
 
 
 def main(folder: Path, kills: int) -> None:

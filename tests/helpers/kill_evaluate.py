@@ -23,24 +23,24 @@ from unittest import mock
 
 import transformers.models.qwen2_audio.modeling_qwen2_audio  # noqa: F401 - a fork must not import for seconds
 
-from harness.core.files import sha256_of
 from harness.compression.registry import get_system
-from harness.pipeline.main_job import Job, build_stage, evaluate_stage
 from harness.config.task import load_task
+from harness.core.files import sha256_of
 from harness.core.workdir import WorkDir, open_workdir
+from harness.pipeline.main_job import Job, build_stage, evaluate_stage
 from tests.helpers.tiny_blind import write_blind_task
 
 SYSTEMS = ("fp16-finetuned", "hqq4")
 COMPARED = ("segmentations", "resegmented", "scores")
 """Folders whose files must be equal to the byte; the others hold times."""
 MOMENTS = {
-    "the second recording is heard": ("harness.segmentation.shas.ShasListener.hear", 1),
+    "the second recording is heard": ("harness.segmentation.shas.ShasFrameClassifier.classify", 1),
     "a segmentation is stored": ("harness.segmentation.segmenter.write_json", 0),
     "the third batch is translated": ("harness.inference.generate.decode", 2),
     "a talk was re-segmented and is not stored": ("harness.resegmentation.resegment.write_json", 0),
     "the resegmenter runs": ("harness.resegmentation.mweralign.run_command", 0),
     "COMET scores": ("harness.scoring.comet_process.CometProcess.score", 0),
-    "a score is stored": ("harness.scoring.store.write_json", 1),
+    "a score is stored": ("harness.scoring.score_store.write_json", 1),
     "the references are foreseen": ("harness.evaluation.cross_entropy.sentence_nats", 1),
     "an evaluation is stored": ("harness.evaluation.evaluate.write_json", 0),
 }

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from harness.inference import decoding, generate
 from harness.core.workdir import WorkDir, open_workdir
+from harness.inference import decoding, generate
 from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
 
 Prepare = Callable[[], None]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from harness.compression.artifact import MANIFEST, Artifact, Manifest
 from harness.compression.codecs import Hqq, Raw
-from harness.core.files import canonical_json, sha256_of
 from harness.compression.plan import Assignment, Plan
-from harness.core.checksums import FileSum
+from harness.core.checksums import FileDigest
+from harness.core.files import canonical_json, sha256_of
 from harness.models.tensor_spec import TensorSpec
 
 LAYER = "language_model.model.layers.0"
@@ -42,7 +42,7 @@ def make_artifact(path: Path, manifest: Manifest) -> Artifact:
     path.mkdir(parents=True)
     tokenizer = path / "tokenizer.json"
     tokenizer.write_text("{}")
-    files = {"tokenizer.json": FileSum(sha256_of(tokenizer), 2)}
+    files = {"tokenizer.json": FileDigest(sha256_of(tokenizer), 2)}
     full = Manifest(**{**{name: getattr(manifest, name) for name in Manifest.__struct_fields__}, "files": files})
     data = canonical_json(full.to_json()) + b"\n"
     (path / MANIFEST).write_bytes(data)

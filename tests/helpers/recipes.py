@@ -1,10 +1,10 @@
 """Plans for the tiny checkpoint, made without the registry so that a paper's system may change freely."""
 
-from harness.models.checkpoint import Checkpoint
 from harness.compression.codecs import Decimal, Hqq, Int8
 from harness.compression.plan import Plan, resolve
 from harness.compression.recipe import Recipe, rule
 from harness.compression.selectors import EMBEDDING, HEAD, LINEAR, MLP
+from harness.models.checkpoint import Checkpoint
 
 RECIPES = {
     "raw": Recipe(),

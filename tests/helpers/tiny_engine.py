@@ -5,18 +5,19 @@ from typing import Any
 
 from harness.compression.artifact import Artifact
 from harness.compression.build import build
-from harness.models.checkpoint import open_checkpoint
-from harness.testsets.load import load_test_set
+from harness.config.language_pair import LanguagePair
+from harness.config.task import Decoding, Prompt
+from harness.core.workdir import WorkDir, open_workdir
 from harness.inference.engine import Engine, lazily
 from harness.inference.generate import GenerationRequest
-from harness.config.task import Decoding, Direction, Prompt
+from harness.models.checkpoint import open_checkpoint
+from harness.testsets.load import load_test_set
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir, open_workdir
 from tests.helpers.recipes import plan_for
 from tests.helpers.tiny_corpus import rows, write_corpus, write_manifest
 from tests.helpers.tiny_model import write_tiny_model
 
-GERMAN = Direction(source="en", target="de", target_name="German")
+GERMAN = LanguagePair(source="en", target="de", target_name="German")
 BASE = Prompt(text="<|audio_bos|><|AUDIO|><|audio_eos|>Translate this speech to {target_lang}: \n")
 CHAT = Prompt(text="Translate this English speech into {target_lang}.", chat=True)
 
@@ -40,7 +41,7 @@ def request_for(artifact: Artifact, test_set: TestSet, /, **changes: Any) -> Gen
         "artifact": artifact,
         "test_set": test_set,
         "segmentation": test_set.gold,
-        "direction": GERMAN,
+        "language_pair": GERMAN,
         "prompt": BASE,
         "decoding": Decoding(batch_size=2, max_new_tokens=12),
     }

@@ -5,8 +5,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.submission.check import DESCRIPTION_SUFFIX, Expectation, ExpectedSet
 from harness.config.task import load_task
+from harness.submission.check import DESCRIPTION_SUFFIX, Expectation, ExpectedSet
 
 NAME = "TOY_IWSLT26_ModelCompression_en-de_constrained_primary"
 NAMES = load_task("demo").names

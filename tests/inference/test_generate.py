@@ -12,21 +12,21 @@ import msgspec
 import pytest
 import torch
 
-from harness.compression.artifact import Artifact
 from harness.audio.recording import open_recording, read_stretch
+from harness.compression.artifact import Artifact
+from harness.config.task import Decoding, Prompt
 from harness.core.errors import UserError
-from harness.inference.hypothesis import Stop
+from harness.core.workdir import WorkDir
 from harness.inference.decoding import decode, one_line
-from harness.inference.engine import Engine, checked, must_hear
-from harness.inference.features import Ear, extract
+from harness.inference.engine import Engine, checked, require_audio_input
+from harness.inference.examples import Reader
+from harness.inference.features import FeatureReader, extract_features
 from harness.inference.generate import GenerationRequest, generate, plan_batches
 from harness.inference.generation_store import load_hypotheses
+from harness.inference.hypothesis import Stop
 from harness.inference.prompting import Example, ask, end_token, left_padded, prompt_tokens
-from harness.inference.examples import Reader
 from harness.testsets.segments import Segment, Segmentation
-from harness.config.task import Decoding, Prompt
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir
 from tests.helpers.tiny_engine import (
     BASE,
     CHAT,
@@ -57,8 +57,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("bench")
+def under_test(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("under_test")
     artifact = tiny_artifact(folder)
     return Bench(artifact, tiny_test_set(folder), load_engine(artifact))
 
@@ -80,24 +80,24 @@ def text_of(engine: Engine, tokens: Sequence[int]) -> str:
 
 
 @pytest.mark.parametrize("prompt", [BASE, CHAT])
-def test_the_model_is_asked_as_its_own_processor_asks(bench: Bench, prompt: Prompt) -> None:
+def test_the_model_is_asked_as_its_own_processor_asks(under_test: Bench, prompt: Prompt) -> None:
     """Forbids other features or token ids than transformers' processor makes of the same audio and prompt."""
-    processor, test_set = bench.engine.processor, bench.test_set
+    processor, test_set = under_test.engine.processor, under_test.test_set
     assert test_set.gold is not None
     segment = test_set.gold.segments[3]
     samples = read_stretch(open_recording(test_set.audio / segment.wav), segment.offset, segment.duration)
     text = ask(processor, prompt, "German")
     expected = processor(text=[text], audio=[samples], sampling_rate=16_000, return_tensors="pt")
-    features = Ear(test_set, processor.feature_extractor).hear(segment)
-    batch = left_padded(bench.engine, [Example(features, prompt_tokens(processor, text, features))])
+    features = FeatureReader(test_set, processor.feature_extractor).extract(segment)
+    batch = left_padded(under_test.engine, [Example(features, prompt_tokens(processor, text, features))])
     assert expected["feature_attention_mask"].sum() > 0
     for name, tensor in batch.arguments().items():
         assert torch.equal(tensor, expected[name].to(tensor.dtype)), name
 
 
-def test_the_prompts_of_the_papers(bench: Bench) -> None:
+def test_the_prompts_of_the_papers(under_test: Bench) -> None:
     """Forbids another wording: Diet-KIT's table 7, and the second paper's request in the checkpoint's chat template."""
-    processor = bench.engine.processor
+    processor = under_test.engine.processor
     assert ask(processor, BASE, "German") == ("<|audio_bos|><|AUDIO|><|audio_eos|>Translate this speech to German: \n")
     assert ask(processor, CHAT, "Chinese") == (
         "<|im_start|>user\nAudio 1: <|audio_bos|><|AUDIO|><|audio_eos|>\n"
@@ -106,82 +106,85 @@ def test_the_prompts_of_the_papers(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("text", ["Translate to {target_lang}:", "<|audio_bos|><|AUDIO|><|audio_eos|><|AUDIO|>"])
-def test_a_prompt_needs_one_place_for_the_audio(bench: Bench, text: str) -> None:
+def test_a_prompt_needs_one_place_for_the_audio(under_test: Bench, text: str) -> None:
     """Forbids that the model is asked without audio, or with a second place that nothing fills."""
     with pytest.raises(UserError, match="exactly one place for the audio"):
-        ask(bench.engine.processor, Prompt(text=text), "German")
+        ask(under_test.engine.processor, Prompt(text=text), "German")
 
 
-def test_end_tokens_of_base_and_chat(bench: Bench) -> None:
+def test_end_tokens_of_base_and_chat(under_test: Bench) -> None:
     """Forbids that an answer ends with a token that the chat template does not put there: 258 is `<|im_end|>`."""
-    assert end_token(bench.engine, CHAT) == 258
-    assert end_token(bench.engine, BASE) == bench.engine.processor.tokenizer.eos_token_id
-    assert bench.engine.end_tokens == (258,)
+    assert end_token(under_test.engine, CHAT) == 258
+    assert end_token(under_test.engine, BASE) == under_test.engine.processor.tokenizer.eos_token_id
+    assert under_test.engine.end_tokens == (258,)
 
 
-def test_the_audio_changes_what_the_model_computes(bench: Bench) -> None:
+def test_the_audio_changes_what_the_model_computes(under_test: Bench) -> None:
     """Forbids that features are dropped on the way: silence in their place gives other logits."""
-    example = bench.examples(count=1)[0]
+    example = under_test.examples(count=1)[0]
     deaf = replace(example, features=replace(example.features, mel=torch.zeros_like(example.features.mel)))
     with torch.inference_mode():
         heard, unheard = (
-            bench.engine.model(**left_padded(bench.engine, [one]).arguments()).logits[0, -1] for one in (example, deaf)
+            under_test.engine.model(**left_padded(under_test.engine, [one]).arguments()).logits[0, -1]
+            for one in (example, deaf)
         )
     assert float((heard - unheard).abs().max()) > 1e-2
 
 
-def test_a_model_that_hears_nothing_is_a_bug(bench: Bench) -> None:
+def test_a_model_that_hears_nothing_is_a_bug(under_test: Bench) -> None:
     """Forbids translating from the prompt alone, as happens when input_features get lost."""
-    batch = left_padded(bench.engine, bench.examples(count=1))
-    with pytest.raises(RuntimeError, match="no input_features"), must_hear(bench.engine.model):
-        bench.engine.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+    batch = left_padded(under_test.engine, under_test.examples(count=1))
+    with pytest.raises(RuntimeError, match="no input_features"), require_audio_input(under_test.engine.model):
+        under_test.engine.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
 
 
-def test_a_prompt_without_room_for_the_features_is_a_bug(bench: Bench) -> None:
+def test_a_prompt_without_room_for_the_features_is_a_bug(under_test: Bench) -> None:
     """Forbids a batch whose audio tokens are not as many as the tower makes."""
-    example = bench.examples(count=1)[0]
+    example = under_test.examples(count=1)[0]
     with pytest.raises(RuntimeError, match="not those of the features"):
-        left_padded(bench.engine, [replace(example, prompt=example.prompt[2:])])
+        left_padded(under_test.engine, [replace(example, prompt=example.prompt[2:])])
 
 
-def test_decoding_is_greedy_by_definition(bench: Bench) -> None:
+def test_decoding_is_greedy_by_definition(under_test: Bench) -> None:
     """Forbids anything but argmax, and wrong stops: compared with one whole forward pass per token."""
-    examples = bench.examples()
-    for example, decoded in zip(examples, decode(bench.engine, examples, 20), strict=True):
-        said = argmax_decoding(bench.engine, example, 20)
-        assert decoded.text == text_of(bench.engine, said)
+    examples = under_test.examples()
+    for example, decoded in zip(examples, decode(under_test.engine, examples, 20), strict=True):
+        said = argmax_decoding(under_test.engine, example, 20)
+        assert decoded.text == text_of(under_test.engine, said)
         assert decoded.tokens == len(said)
         assert decoded.stop is (Stop.EOS if said[-1] == 258 else Stop.LENGTH)
-    assert len({text_of(bench.engine, argmax_decoding(bench.engine, example, 20)) for example in examples}) > 3
+    assert (
+        len({text_of(under_test.engine, argmax_decoding(under_test.engine, example, 20)) for example in examples}) > 3
+    )
 
 
-def test_an_end_token_ends_the_answer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_token_ends_the_answer(under_test: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids that what stands behind the end is taken for text: a token said later is declared an end token."""
-    example = max(bench.examples(), key=lambda one: len(set(argmax_decoding(bench.engine, one, 12))))
-    said = argmax_decoding(bench.engine, example, 12)
+    example = max(under_test.examples(), key=lambda one: len(set(argmax_decoding(under_test.engine, one, 12))))
+    said = argmax_decoding(under_test.engine, example, 12)
     place = max(said.index(token) for token in said)
     assert 0 < place < 11
-    monkeypatch.setattr(bench.engine.model.generation_config, "eos_token_id", [258, said[place]])
-    decoded = decode(bench.engine, [example], 12)[0]
+    monkeypatch.setattr(under_test.engine.model.generation_config, "eos_token_id", [258, said[place]])
+    decoded = decode(under_test.engine, [example], 12)[0]
     assert (decoded.tokens, decoded.stop) == (place + 1, Stop.EOS)
 
 
-def test_the_checkpoints_own_sampling_is_ignored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checkpoints_own_sampling_is_ignored(under_test: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids that an instruct checkpoint's temperature or repetition penalty change a greedy translation."""
-    examples = bench.examples(count=3)
-    expected = [answer.text for answer in decode(bench.engine, examples, 20)]
+    examples = under_test.examples(count=3)
+    expected = [answer.text for answer in decode(under_test.engine, examples, 20)]
     settings = {"do_sample": True, "temperature": 9.0, "top_k": 20, "repetition_penalty": 5.0, "num_beams": 3}
     for name, value in settings.items():
-        monkeypatch.setattr(bench.engine.model.generation_config, name, value)
-    assert [answer.text for answer in decode(bench.engine, examples, 20)] == expected
+        monkeypatch.setattr(under_test.engine.model.generation_config, name, value)
+    assert [answer.text for answer in decode(under_test.engine, examples, 20)] == expected
 
 
-def test_padding_does_not_change_the_text(bench: Bench) -> None:
+def test_padding_does_not_change_the_text(under_test: Bench) -> None:
     """Forbids that neighbours in a batch are heard: in float32, six together say what each says alone."""
-    examples = bench.examples()
+    examples = under_test.examples()
     assert len({len(example.prompt) for example in examples}) > 1
-    together = [answer.text for answer in decode(bench.engine, examples, 20)]
-    assert together == [decode(bench.engine, [example], 20)[0].text for example in examples]
+    together = [answer.text for answer in decode(under_test.engine, examples, 20)]
+    assert together == [decode(under_test.engine, [example], 20)[0].text for example in examples]
 
 
 def test_line_breaks_of_every_kind_become_spaces() -> None:
@@ -198,22 +201,22 @@ def test_the_batch_plan_is_a_pure_function() -> None:
     assert plan_batches(segments, 2) == plan_batches(tuple(segments), 2)
 
 
-def test_translations_come_in_the_order_of_the_segments(bench: Bench, workdir: WorkDir) -> None:
+def test_translations_come_in_the_order_of_the_segments(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids that sorting by length leaks into the output: line N is what segment N says alone."""
-    request = bench.request()
-    made = generate(request, workdir, lambda: bench.engine)
+    request = under_test.request()
+    made = generate(request, workdir, lambda: under_test.engine)
     segments = request.segmentation.segments
     assert sorted(segments, key=lambda segment: -segment.duration) != list(segments)
     assert [(row.index, row.segment) for row in made.hypotheses] == list(enumerate(segments))
-    alone = [decode(bench.engine, [example], 12)[0] for example in bench.examples(count=len(segments))]
+    alone = [decode(under_test.engine, [example], 12)[0] for example in under_test.examples(count=len(segments))]
     assert [(row.text, row.tokens) for row in made.hypotheses] == [(answer.text, answer.tokens) for answer in alone]
     assert {(row.batch_size, row.halved) for row in made.hypotheses} == {(2, False)}
 
 
-def test_what_is_stored_needs_no_model(bench: Bench, workdir: WorkDir) -> None:
+def test_what_is_stored_needs_no_model(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids decoding twice, and that the stored set differs from the returned one."""
-    made = generate(bench.request(), workdir, lambda: bench.engine)
-    assert generate(bench.request(), workdir, no_engine) == made
+    made = generate(under_test.request(), workdir, lambda: under_test.engine)
+    assert generate(under_test.request(), workdir, no_engine) == made
     assert [path.name for path in workdir.hypotheses.iterdir()] == [made.key]
     assert sorted(path.name for path in (workdir.hypotheses / made.key).iterdir()) == [
         "header.json",
@@ -221,16 +224,16 @@ def test_what_is_stored_needs_no_model(bench: Bench, workdir: WorkDir) -> None:
     ]
 
 
-def test_what_is_stored_needs_no_torch(bench: Bench, tmp_path: Path, workdir: WorkDir) -> None:
+def test_what_is_stored_needs_no_torch(under_test: Bench, tmp_path: Path, workdir: WorkDir) -> None:
     """Forbids that a run in which nothing changed waits for heavy libraries."""
-    generate(bench.request(), workdir, lambda: bench.engine)
-    corpus = bench.test_set.audio.parents[6]
+    generate(under_test.request(), workdir, lambda: under_test.engine)
+    corpus = under_test.test_set.audio.parents[6]
     program = (
         "import sys; from pathlib import Path; from harness.compression.artifact import open_artifact;"
         "from harness.testsets.load import load_test_set; from harness.inference.generate import generate;"
         "from harness.core.workdir import open_workdir; from tests.helpers.tiny_engine import no_engine, request_for;"
         f"test_set = load_test_set({str(corpus / 'tiny.toml')!r}, open_workdir({str(corpus / 'work')!r}));"
-        f"artifact = open_artifact(Path({str(bench.artifact.path)!r}), Path({str(tmp_path)!r}));"
+        f"artifact = open_artifact(Path({str(under_test.artifact.path)!r}), Path({str(tmp_path)!r}));"
         "made = generate(request_for(artifact, test_set), "
         f"open_workdir({str(workdir.root)!r}), no_engine);"
         "heavy = {'torch', 'transformers', 'soundfile', 'scipy'} & set(sys.modules);"
@@ -244,38 +247,38 @@ def test_what_is_stored_needs_no_torch(bench: Bench, tmp_path: Path, workdir: Wo
     "changes",
     [
         {"prompt": CHAT},
-        {"direction": msgspec.structs.replace(GERMAN, target="zh", target_name="Chinese")},
+        {"language_pair": msgspec.structs.replace(GERMAN, target="zh", target_name="Chinese")},
         {"decoding": Decoding(batch_size=3, max_new_tokens=12)},
         {"decoding": Decoding(batch_size=2, max_new_tokens=13)},
         {"device": "cuda:0"},
         {"dtype": "bfloat16"},
     ],
 )
-def test_what_changes_the_text_changes_the_key(bench: Bench, changes: dict[str, Any]) -> None:
+def test_what_changes_the_text_changes_the_key(under_test: Bench, changes: dict[str, Any]) -> None:
     """Forbids that translations made in one way are taken for those made in another."""
-    assert bench.request(**changes).key != bench.request().key
+    assert under_test.request(**changes).key != under_test.request().key
 
 
-def test_the_key_covers_artifact_audio_and_versions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_covers_artifact_audio_and_versions(under_test: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids that model B is handed the translations of model A, of other audio, or of another torch."""
-    segments = bench.request().segmentation.segments
+    segments = under_test.request().segmentation.segments
     other_segments = Segmentation("tiny-eval", "gold", segments[:-1])
     keys = {
-        bench.request().key,
-        bench.request(artifact=replace(bench.artifact, id="0" * 64)).key,
-        bench.request(test_set=replace(bench.test_set, key="0" * 64)).key,
-        bench.request(segmentation=other_segments).key,
+        under_test.request().key,
+        under_test.request(artifact=replace(under_test.artifact, id="0" * 64)).key,
+        under_test.request(test_set=replace(under_test.test_set, key="0" * 64)).key,
+        under_test.request(segmentation=other_segments).key,
     }
     monkeypatch.setattr("harness.inference.request.version", lambda _library: "99")
-    keys.add(bench.request().key)
+    keys.add(under_test.request().key)
     assert len(keys) == 5
 
 
-def test_what_changes_no_text_changes_no_key(bench: Bench) -> None:
+def test_what_changes_no_text_changes_no_key(under_test: Bench) -> None:
     """Forbids that a note, or the number of a GPU, makes everything be translated again."""
     noted = Decoding(batch_size=2, max_new_tokens=12, note="chosen by hand")
-    assert bench.request(decoding=noted).key == bench.request().key
-    assert bench.request(device="cuda:0").key == bench.request(device="cuda:1").key
+    assert under_test.request(decoding=noted).key == under_test.request().key
+    assert under_test.request(device="cuda:0").key == under_test.request(device="cuda:1").key
 
 
 class SmallMemory:
@@ -295,13 +298,13 @@ class SmallMemory:
 
 
 def test_out_of_memory_halves_the_batch_and_says_so(
-    bench: Bench, workdir: WorkDir, capsys: pytest.CaptureFixture[str]
+    under_test: Bench, workdir: WorkDir, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Forbids that an out-of-memory loses segments, or goes unnoticed in the hypotheses."""
-    small = replace(bench.engine, model=SmallMemory(bench.engine.model, 2))
-    request = bench.request(decoding=Decoding(batch_size=5, max_new_tokens=12))
+    small = replace(under_test.engine, model=SmallMemory(under_test.engine.model, 2))
+    request = under_test.request(decoding=Decoding(batch_size=5, max_new_tokens=12))
     made = generate(request, workdir, lambda: small)
-    undisturbed = generate(bench.request(), workdir, lambda: bench.engine)
+    undisturbed = generate(under_test.request(), workdir, lambda: under_test.engine)
     assert [row.text for row in made.hypotheses] == [row.text for row in undisturbed.hypotheses]
     sizes = [
         made.hypotheses[index].batch_size for batch in plan_batches(request.segmentation.segments, 5) for index in batch
@@ -311,11 +314,11 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     assert "Out of memory with a batch of 5: going on with 3." in capsys.readouterr().err
 
 
-def test_out_of_memory_with_a_single_segment_is_said(bench: Bench, workdir: WorkDir) -> None:
+def test_out_of_memory_with_a_single_segment_is_said(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids halving for ever: the sentence names the segment and what to do."""
-    tiny = replace(bench.engine, model=SmallMemory(bench.engine.model, 0))
+    tiny = replace(under_test.engine, model=SmallMemory(under_test.engine.model, 0))
     with pytest.raises(UserError, match=r"tiny-talks.* Out of memory with a single segment: use a device"):
-        generate(bench.request(), workdir, lambda: tiny)
+        generate(under_test.request(), workdir, lambda: tiny)
 
 
 class Broken(SmallMemory):
@@ -330,111 +333,111 @@ class Broken(SmallMemory):
         return self._model.generate(**inputs)
 
 
-def test_any_other_fault_names_the_segments_and_keeps_the_rest(bench: Bench, workdir: WorkDir) -> None:
+def test_any_other_fault_names_the_segments_and_keeps_the_rest(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids an empty text in place of a translation: the fault is raised, and finished batches stay finished."""
-    broken = replace(bench.engine, model=Broken(bench.engine.model, 2))
+    broken = replace(under_test.engine, model=Broken(under_test.engine.model, 2))
     with pytest.raises(ValueError, match="a bug") as caught:
-        generate(bench.request(), workdir, lambda: broken)
-    segments = bench.request().segmentation.segments
+        generate(under_test.request(), workdir, lambda: broken)
+    segments = under_test.request().segmentation.segments
     third = [segments[index] for index in plan_batches(segments, 2)[2]]
     assert all(f"{segment.wav} at {segment.offset:.2f} s" in caught.value.__notes__[0] for segment in third)
     assert len(list(workdir.hypotheses.glob("*.partial/batches/*.jsonl"))) == 2
-    assert len(generate(bench.request(), workdir, lambda: bench.engine).hypotheses) == 12
+    assert len(generate(under_test.request(), workdir, lambda: under_test.engine).hypotheses) == 12
 
 
-def test_a_model_that_computes_nan_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_computes_nan_is_refused(under_test: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids translations picked from NaN."""
-    head = bench.engine.model.get_output_embeddings()
+    head = under_test.engine.model.get_output_embeddings()
     monkeypatch.setattr(head, "forward", lambda hidden: torch.full((*hidden.shape[:-1], 320), torch.nan))
     with pytest.raises(UserError, match="computes NaN"):
-        decode(bench.engine, bench.examples(count=1), 3)
+        decode(under_test.engine, under_test.examples(count=1), 3)
 
 
-def test_a_segment_over_the_window_is_refused(bench: Bench, workdir: WorkDir) -> None:
+def test_a_segment_over_the_window_is_refused(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids that the feature extractor cuts what is longer than the model hears: two seconds in the tiny model."""
-    wav = bench.request().segmentation.segments[0].wav
+    wav = under_test.request().segmentation.segments[0].wav
     long = Segmentation("tiny-eval", "by hand", (Segment(wav, 0.0, 2.0), Segment(wav, 0.25, 2.01)))
     with pytest.raises(UserError, match=rf"1 segment.* longer than the 2 s .*{wav} at 0\.25 s \(2\.01 s\)"):
-        generate(bench.request(segmentation=long), workdir, lambda: bench.engine)
+        generate(under_test.request(segmentation=long), workdir, lambda: under_test.engine)
     with pytest.raises(UserError, match="cut silently"):
-        extract(torch.zeros(32_001).numpy(), bench.engine.processor.feature_extractor)
+        extract_features(torch.zeros(32_001).numpy(), under_test.engine.processor.feature_extractor)
 
 
-def test_a_segment_too_short_to_be_heard_is_refused(bench: Bench, workdir: WorkDir) -> None:
+def test_a_segment_too_short_to_be_heard_is_refused(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids a segment without a single audio token, which would be translated from the prompt alone."""
-    wav = bench.request().segmentation.segments[0].wav
+    wav = under_test.request().segmentation.segments[0].wav
     short = Segmentation("tiny-eval", "by hand", (Segment(wav, 0.5, 0.015),))
     with pytest.raises(UserError, match=rf"{wav} at 0\.50 s .*too short to be heard"):
-        generate(bench.request(segmentation=short), workdir, lambda: bench.engine)
+        generate(under_test.request(segmentation=short), workdir, lambda: under_test.engine)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"), [(None, "is missing"), (b"", "is empty"), (b"noise", "cannot be read")]
 )
 def test_audio_that_does_not_read_is_refused_before_the_model_is_loaded(
-    bench: Bench, tmp_path: Path, workdir: WorkDir, content: bytes | None, sentence: str
+    under_test: Bench, tmp_path: Path, workdir: WorkDir, content: bytes | None, sentence: str
 ) -> None:
     """Forbids that a missing, empty or corrupt recording is translated, or found only after an hour of work."""
-    for path in bench.test_set.audio.iterdir():
+    for path in under_test.test_set.audio.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    broken = tmp_path / bench.test_set.file_order[2]
+    broken = tmp_path / under_test.test_set.file_order[2]
     broken.unlink()
     if content is not None:
         broken.write_bytes(content)
-    test_set = replace(bench.test_set, audio=tmp_path, key="another")
+    test_set = replace(under_test.test_set, audio=tmp_path, key="another")
     with pytest.raises(UserError, match=rf"{broken.name}.*{sentence}"):
-        generate(bench.request(test_set=test_set), workdir, no_engine)
+        generate(under_test.request(test_set=test_set), workdir, no_engine)
 
 
 def test_stereo_is_translated_and_recorded(
-    bench: Bench, tmp_path: Path, workdir: WorkDir, capsys: pytest.CaptureFixture[str]
+    under_test: Bench, tmp_path: Path, workdir: WorkDir, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Forbids a broadcast error on stereo, and that the averaging goes unrecorded; equal channels say the same."""
     import numpy as np
     import soundfile
 
-    for path in bench.test_set.audio.iterdir():
+    for path in under_test.test_set.audio.iterdir():
         samples = soundfile.read(path, dtype="int16")[0]
         soundfile.write(tmp_path / path.name, np.stack([samples, samples], axis=1), 16_000, subtype="PCM_16")
-    test_set = replace(bench.test_set, audio=tmp_path, key="stereo")
-    made = generate(bench.request(test_set=test_set), workdir, lambda: bench.engine)
-    mono = generate(bench.request(), workdir, lambda: bench.engine)
+    test_set = replace(under_test.test_set, audio=tmp_path, key="stereo")
+    made = generate(under_test.request(test_set=test_set), workdir, lambda: under_test.engine)
+    mono = generate(under_test.request(), workdir, lambda: under_test.engine)
     assert [row.text for row in made.hypotheses] == [row.text for row in mono.hypotheses]
     assert [finding.rule for finding in made.findings] == ["audio-channels"] * 3
     assert "has 2 channels, which are averaged" in capsys.readouterr().err
     assert mono.findings == ()
 
 
-def test_a_stored_set_that_was_edited_is_refused(bench: Bench, workdir: WorkDir) -> None:
+def test_a_stored_set_that_was_edited_is_refused(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids that someone's edited translation is scored as the model's."""
-    folder = workdir.hypotheses / generate(bench.request(), workdir, lambda: bench.engine).key
+    folder = workdir.hypotheses / generate(under_test.request(), workdir, lambda: under_test.engine).key
     path = folder / "hypotheses.jsonl"
     path.write_text(path.read_text().replace('"index":3', '"index":4'))
     with pytest.raises(UserError, match="was changed after it was made"):
         load_hypotheses(folder)
 
 
-def test_a_stored_set_of_a_newer_format_is_refused(bench: Bench, workdir: WorkDir) -> None:
+def test_a_stored_set_of_a_newer_format_is_refused(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids that a newer version's folder is read as if it were known."""
-    folder = workdir.hypotheses / generate(bench.request(), workdir, lambda: bench.engine).key
+    folder = workdir.hypotheses / generate(under_test.request(), workdir, lambda: under_test.engine).key
     header = json.loads((folder / "header.json").read_text())
     (folder / "header.json").write_text(json.dumps({**header, "format_version": 2}))
     with pytest.raises(UserError, match="upgrade the harness"):
         load_hypotheses(folder)
 
 
-def test_a_feature_extractor_of_another_model_is_refused(bench: Bench) -> None:
-    """Forbids that the model is loaded with an ear of another window, which fails deep in the audio tower."""
-    processor = type(bench.engine.processor)(
-        type(bench.engine.processor.feature_extractor)(feature_size=16, chunk_length=3),
-        bench.engine.processor.tokenizer,
+def test_a_feature_extractor_of_another_model_is_refused(under_test: Bench) -> None:
+    """Forbids that the model is loaded with an reader of another window, which fails deep in the audio tower."""
+    processor = type(under_test.engine.processor)(
+        type(under_test.engine.processor.feature_extractor)(feature_size=16, chunk_length=3),
+        under_test.engine.processor.tokenizer,
     )
     with pytest.raises(UserError, match="16 x 300 features, but its audio tower takes 16 x 200"):
-        checked(replace(bench.engine, processor=processor))
+        checked(replace(under_test.engine, processor=processor))
 
 
-def test_the_model_is_asked_for_once(bench: Bench, workdir: WorkDir) -> None:
+def test_the_model_is_asked_for_once(under_test: Bench, workdir: WorkDir) -> None:
     """Forbids loading the model once per batch."""
-    loader = Counting(bench.engine)
-    generate(bench.request(), workdir, loader)
+    loader = Counting(under_test.engine)
+    generate(under_test.request(), workdir, loader)
     assert loader.calls == 1

@@ -10,11 +10,11 @@ import torch
 
 from harness.compression.artifact import Artifact
 from harness.compression.build import build
-from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.compression.codecs import Int8
+from harness.core.workdir import open_workdir
 from harness.inference import load as module
 from harness.inference.load import default_dtype, load_model, load_processor
-from harness.core.workdir import open_workdir
+from harness.models.checkpoint import Checkpoint, open_checkpoint
 from tests.helpers.recipes import plan_for
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 

@@ -90,7 +90,7 @@ def solve(groups: Groups, bits: int) -> Solution:
         bits: 8, 4, 3, 2 or 1; the zero point starts rounded at 4 bits only.
     """
     top = 2**bits - 1
-    state = _State(groups, top, *_start(groups, top, rounded=bits == 4))
+    state = _SolverState(groups, top, *_start(groups, top, rounded=bits == 4))
     best = math.inf
     for _ in range(ITERATIONS):
         for block in groups.blocks(0, groups.count):
@@ -119,7 +119,7 @@ def _codes(scaled: torch.Tensor, zero: torch.Tensor, top: int) -> torch.Tensor:
     return (scaled + zero).round_().clamp_(0, top)
 
 
-class _State:
+class _SolverState:
     """Scale, zero point and error of every group between two iterations.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Transforms: what happens to dense weights before they are coded, one decoder layer at a time."""
 
-from harness.compression.transforms.base import Source, Transform, TransformChoice, transform_from_json
+from harness.compression.transforms.base import Transform, TransformChoice, WeightSource, transform_from_json
 from harness.compression.transforms.fold import FoldScales
 from harness.compression.transforms.prune import PruneNeurons
 
-__all__ = ["FoldScales", "PruneNeurons", "Source", "Transform", "TransformChoice", "transform_from_json"]
+__all__ = ["FoldScales", "PruneNeurons", "Transform", "TransformChoice", "WeightSource", "transform_from_json"]

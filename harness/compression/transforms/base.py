@@ -1,7 +1,7 @@
 """What a transform is: a change to the dense weights before they are coded.
 
-A new transform is one module in this folder: a frozen `Transform` struct with a tag. It sees weights through a `Source`
-and is one itself, so that nothing but the layer in work is in memory.
+A new transform is one module in this folder: a frozen `Transform` struct with a tag. It reads weights through a
+`WeightSource` and is one itself, so that only the layer in work is in memory.
 
     @register_transform
     class Negate(Transform, frozen=True, tag="negate"):
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from harness.compression.measurement_request import Choices, Request
+from harness.compression.measurement_request import MeasurementRequest, PlanContext
 from harness.core.errors import UserError
 from harness.models.tensor_spec import TensorSpec
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Source(Protocol):
+class WeightSource(Protocol):
     """Dense weights by canonical name: a checkpoint, or one as transforms leave it."""
 
     @property
@@ -39,10 +39,10 @@ class TransformChoice(Protocol):
     """A transform as a recipe asks for it: complete, or with something still to be measured."""
 
     @property
-    def needs(self) -> tuple[Request[Any], ...]:
-        """Measurements that must be there before it can be settled; they decide values, never shapes."""
+    def needs(self) -> tuple[MeasurementRequest[Any], ...]:
+        """Measurements that must be there before it can be resolved; they decide values, never shapes."""
 
-    def settle(self, choices: Choices) -> "Transform":
+    def resolve(self, context: PlanContext) -> "Transform":
         """Return the complete transform."""
 
 
@@ -56,11 +56,11 @@ class Transform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     libraries: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def needs(self) -> tuple[Request[Any], ...]:
+    def needs(self) -> tuple[MeasurementRequest[Any], ...]:
         """Nothing: a `Transform` is complete."""
         return ()
 
-    def settle(self, choices: Choices) -> "Transform":  # noqa: ARG002 - complete already
+    def resolve(self, context: PlanContext) -> "Transform":  # noqa: ARG002 - complete already
         """Return itself."""
         return self
 
@@ -72,7 +72,7 @@ class Transform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         """Return the spec that a tensor which changes has afterwards."""
         raise NotImplementedError
 
-    def tensor(self, spec: TensorSpec, source: Source, files: Path) -> "torch.Tensor":
+    def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":
         """Return a tensor that this transform changes.
 
         Args:
@@ -129,7 +129,7 @@ def specs_after(specs: Sequence[TensorSpec], transforms: Sequence[Transform]) ->
 class _Transformed:
     """A source after one transform."""
 
-    def __init__(self, source: Source, transform: Transform, files: Path) -> None:
+    def __init__(self, source: WeightSource, transform: Transform, files: Path) -> None:
         self._before = {spec.name: spec for spec in source.specs}
         self._source, self._transform, self._files = source, transform, files
         self.specs = specs_after(source.specs, [transform])
@@ -141,7 +141,7 @@ class _Transformed:
         return self._source.tensor(name)
 
 
-def transformed(source: Source, transforms: Sequence[Transform], files: Path) -> Source:
+def transformed(source: WeightSource, transforms: Sequence[Transform], files: Path) -> WeightSource:
     """Return the weights as they are after all transforms; nothing is computed before a tensor is wanted.
 
     Args:

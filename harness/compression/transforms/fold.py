@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.compression.transforms.base import Transform, WeightSource, register_transform
 from harness.core.errors import UserError
 from harness.core.files import sha256_of
 from harness.core.safetensors_io import open_tensor_file
 from harness.models.tensor_spec import TensorSpec
-from harness.compression.transforms.base import Source, Transform, register_transform
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +75,7 @@ class FoldScales(Transform, frozen=True, tag="fold-scales"):
         """Shapes stay; the type is float32."""
         return msgspec.structs.replace(tensor, dtype="float32")
 
-    def tensor(self, spec: TensorSpec, source: Source, files: Path) -> "torch.Tensor":
+    def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":
         """Return the tensor divided and multiplied by the scales of its layer, float32."""
         layer, module, kind = _place(spec.name) or (0, "", "")
         scales = _scales(files / f"{self.measurement}.safetensors", self.sha256)

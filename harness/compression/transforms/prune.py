@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harness.compression.transforms.base import Transform, WeightSource, register_transform
 from harness.core.errors import UserError
 from harness.models.tensor_spec import Component, TensorSpec
-from harness.compression.transforms.base import Source, Transform, register_transform
 
 if TYPE_CHECKING:
     import torch
@@ -48,10 +48,10 @@ class PruneNeurons(Transform, frozen=True, tag="prune-neurons"):
         shape = (rows, self.kept(columns)) if tensor.name.endswith(_DOWN) else (self.kept(rows), columns)
         return msgspec.structs.replace(tensor, shape=shape)
 
-    def tensor(self, spec: TensorSpec, source: Source, files: Path) -> "torch.Tensor":  # noqa: ARG002 - no measurement
+    def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":  # noqa: ARG002 - no measurement
         """Return the rows, or of down the columns, that stay."""
         layer = spec.name[: spec.name.index(".mlp.")]
-        stay = _REMEMBERED.neurons(self, source, layer)
+        stay = _NEURON_CACHE.neurons(self, source, layer)
         weight = source.tensor(spec.name)
         return (weight[:, stay] if spec.name.endswith(_DOWN) else weight[stay]).contiguous()
 
@@ -89,14 +89,14 @@ def important_neurons(weights: "torch.Tensor", count: int) -> "torch.Tensor":
     return torch.sort(order[:count]).values
 
 
-class _Remembered:
+class _NeuronCache:
     """The neurons that stay in the last layers asked for: three weights of a layer ask for the same."""
 
     def __init__(self, layers: int) -> None:
         self._layers = layers
-        self._known: OrderedDict[tuple[int, PruneNeurons, str], tuple[Source, torch.Tensor]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, PruneNeurons, str], tuple[WeightSource, torch.Tensor]] = OrderedDict()
 
-    def neurons(self, transform: PruneNeurons, source: Source, layer: str) -> "torch.Tensor":
+    def neurons(self, transform: PruneNeurons, source: WeightSource, layer: str) -> "torch.Tensor":
         key = (id(source), transform, layer)
         if key not in self._known:
             gate, up, down = (source.tensor(layer + name) for name in (_GATE, _UP, _DOWN))
@@ -107,4 +107,4 @@ class _Remembered:
         return self._known[key][1]
 
 
-_REMEMBERED = _Remembered(layers=2)
+_NEURON_CACHE = _NeuronCache(layers=2)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from harness.core.archives.archive_members import is_unsafe, member_faults, shown
 from harness.core.errors import UserError
-from harness.core.archives.members import is_unsafe, member_faults, shown
 
 _BLOCK = 1 << 20
 _HEADER_LIMIT = 4 << 20
@@ -44,7 +44,7 @@ class Caps:
 
 
 @dataclass
-class _Meter:
+class _ExtractionMeter:
     """Counts what comes out of an archive, and stops it at the caps."""
 
     archive: Path
@@ -117,7 +117,7 @@ def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, 
     """
     if not archive.is_file():
         raise UserError(f"The archive {archive} is missing: download it, or correct the path.")
-    meter = _Meter(archive, folder, caps or Caps())
+    meter = _ExtractionMeter(archive, folder, caps or Caps())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return tuple(_reader(archive)(archive, meter))
@@ -128,7 +128,7 @@ def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, 
         raise UserError(f"Cannot unpack {archive} into {folder}: {error.strerror or error}.") from error
 
 
-def _reader(archive: Path) -> Callable[[Path, _Meter], Iterator[str]]:
+def _reader(archive: Path) -> Callable[[Path, _ExtractionMeter], Iterator[str]]:
     with archive.open("rb") as stream:
         magic = stream.read(4)
     if magic[:2] == b"\x1f\x8b":
@@ -136,7 +136,7 @@ def _reader(archive: Path) -> Callable[[Path, _Meter], Iterator[str]]:
     return _unpack_zip if magic in {b"PK\x03\x04", b"PK\x05\x06"} else _unpack_plain
 
 
-class _Sober:
+class _BoundedStream:
     """A stream that refuses to be read by the gigabyte: tarfile believes what a header says about its own length."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -158,18 +158,18 @@ class _Sober:
         return self._stream.tell()
 
 
-def _unpack_gzip(archive: Path, meter: _Meter) -> Iterator[str]:
+def _unpack_gzip(archive: Path, meter: _ExtractionMeter) -> Iterator[str]:
     with gzip.open(archive, "rb") as stream:
         yield from _unpack_tar(stream, meter)  # type: ignore[arg-type]
 
 
-def _unpack_plain(archive: Path, meter: _Meter) -> Iterator[str]:
+def _unpack_plain(archive: Path, meter: _ExtractionMeter) -> Iterator[str]:
     with archive.open("rb") as stream:
         yield from _unpack_tar(stream, meter)
 
 
-def _unpack_tar(stream: IO[bytes], meter: _Meter) -> Iterator[str]:
-    sober = _Sober(stream)
+def _unpack_tar(stream: IO[bytes], meter: _ExtractionMeter) -> Iterator[str]:
+    sober = _BoundedStream(stream)
     with tarfile.open(fileobj=sober, mode="r:") as archive:  # type: ignore[call-overload]
         while (info := archive.next()) is not None:
             archive.members.clear()
@@ -190,7 +190,7 @@ def _unpack_tar(stream: IO[bytes], meter: _Meter) -> Iterator[str]:
         meter.count("the rest", len(block))
 
 
-def _unpack_zip(path: Path, meter: _Meter) -> Iterator[str]:
+def _unpack_zip(path: Path, meter: _ExtractionMeter) -> Iterator[str]:
     _weigh_directory(path)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():

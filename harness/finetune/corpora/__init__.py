@@ -10,7 +10,7 @@
 A new corpus is one module with a function like `read_covost`, and one line in `verb.py`.
 """
 
-from harness.finetune.corpora.mixture import Corpus, Mixture, load_mixture
-from harness.finetune.corpora.verb import ManifestReport, Places, training_manifest
+from harness.finetune.corpora.mixture import CorpusName, Mixture, load_mixture
+from harness.finetune.corpora.training_manifest import ManifestReport, Places, training_manifest
 
-__all__ = ["Corpus", "ManifestReport", "Mixture", "Places", "load_mixture", "training_manifest"]
+__all__ = ["CorpusName", "ManifestReport", "Mixture", "Places", "load_mixture", "training_manifest"]

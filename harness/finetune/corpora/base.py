@@ -11,7 +11,7 @@ REMOVED = "REMOVE"
 
 
 @dataclass(frozen=True)
-class Example:
+class CorpusRow:
     """One utterance with its translation, as a corpus lists it; its audio was not looked at yet.
 
     Attributes:
@@ -38,10 +38,10 @@ class Listing:
         left_out: how many rows were left out, by reason.
     """
 
-    examples: list[Example] = field(default_factory=list)
+    examples: list[CorpusRow] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def add(self, example: Example) -> None:
+    def add(self, example: CorpusRow) -> None:
         """Take an example, unless its translation is none."""
         if not example.text.strip():
             self.left_out["no translation"] += 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import UserError
-from harness.finetune.corpora.base import Example, Listing, read_lines
+from harness.finetune.corpora.base import CorpusRow, Listing, read_lines
 
 DATASET = "covost2"
 _TRAINING = {"train", "train_covost"}
@@ -38,7 +38,7 @@ def read_covost(root: Path, source: str, target: str) -> Listing:
             listing.left_out["clip listed twice"] += 1
         else:
             seen.add(name)
-            listing.add(Example(root / "clips" / name, name, fields["translation"]))
+            listing.add(CorpusRow(root / "clips" / name, name, fields["translation"]))
     return listing
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.core.errors import UserError
-from harness.finetune.corpora.base import Example, Listing, read_lines
+from harness.finetune.corpora.base import CorpusRow, Listing, read_lines
 
 DATASET = "europarl-st"
 _READABLE = (".wav", ".flac", ".mp3", ".ogg")
@@ -43,7 +43,7 @@ def read_europarl_st(root: Path, source: str, target: str) -> Listing:
             listing.left_out["broken row"] += 1
             continue
         name, start, end = times
-        listing.add(Example(audio(name), name, text, start, round(end - start, 3)))
+        listing.add(CorpusRow(audio(name), name, text, start, round(end - start, 3)))
     return listing
 
 

@@ -8,23 +8,20 @@ import msgspec
 
 from harness.core import manifests
 from harness.core.errors import UserError
+from harness.core.manifests import ManifestTable
 
 FORMAT = 1
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Corpus(StrEnum):
+class CorpusName(StrEnum):
     """Released corpora that can be read."""
 
     COVOST = "covost2"
     EUROPARL_ST = "europarl-st"
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a mixture: unknown keys are refused, since a misspelt key must not fall back to a default."""
-
-
-class Part(_Table, frozen=True):
+class Part(ManifestTable, frozen=True):
     """Rows of one corpus in one target language.
 
     Attributes:
@@ -34,20 +31,20 @@ class Part(_Table, frozen=True):
         tag: what the corpus calls the language, where that differs.
     """
 
-    corpus: Corpus
+    corpus: CorpusName
     language: str
     rows: _Count
     tag: str = ""
 
 
-class Published(_Table, frozen=True):
+class Published(ManifestTable, frozen=True):
     """What the paper prints of a language: utterances and hours."""
 
     utterances: _Count
     hours: float
 
 
-class Mixture(_Table, frozen=True):
+class Mixture(ManifestTable, frozen=True):
     """What a training manifest is made of.
 
     Attributes:
@@ -67,7 +64,7 @@ class Mixture(_Table, frozen=True):
     speech: str
     window: Annotated[float, msgspec.Meta(gt=0)]
     parts: tuple[Part, ...]
-    published: dict[str, Published] = {}
+    published: dict[str, Published] = msgspec.field(default_factory=dict)
     note: str = ""
 
     def rows(self, language: str) -> int:

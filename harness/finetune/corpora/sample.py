@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.audio.recording import open_recording
 from harness.core.errors import UserError
-from harness.finetune.corpora.base import Example
 from harness.core.progress import progress
+from harness.finetune.corpora.base import CorpusRow
 
 _SLACK = 0.01
 """Seconds by which a row may end after its recording, as in a training manifest."""
@@ -20,12 +20,12 @@ _SLACK = 0.01
 class Chosen:
     """An example whose audio was found, with its length in seconds."""
 
-    example: Example
+    example: CorpusRow
     seconds: float
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SampleRequest:
     """What is to be chosen.
 
     Attributes:
@@ -41,7 +41,7 @@ class Wanted:
     window: float
 
 
-def choose(examples: Sequence[Example], wanted: Wanted, left_out: Counter[str]) -> list[Chosen]:
+def choose(examples: Sequence[CorpusRow], wanted: SampleRequest, left_out: Counter[str]) -> list[Chosen]:
     """Choose rows in the order of sha256(seed, recording, offset); a row whose audio does not suit gives way.
 
     Args:
@@ -76,11 +76,11 @@ def choose(examples: Sequence[Example], wanted: Wanted, left_out: Counter[str]) 
     return sorted(chosen, key=lambda each: (each.example.name, each.example.offset))
 
 
-def _draw(seed: int, example: Example) -> bytes:
+def _draw(seed: int, example: CorpusRow) -> bytes:
     return hashlib.sha256(f"{seed}\n{example.name}\n{example.offset:.3f}".encode()).digest()
 
 
-def _meter(window: float) -> Callable[[Example], float | str]:
+def _meter(window: float) -> Callable[[CorpusRow], float | str]:
     """Return what says how many seconds an example has, or why it cannot be used; each recording is opened once."""
 
     @cache
@@ -92,7 +92,7 @@ def _meter(window: float) -> Callable[[Example], float | str]:
         except UserError:
             return "audio does not read"
 
-    def seconds(example: Example) -> float | str:
+    def seconds(example: CorpusRow) -> float | str:
         whole = length(example.audio)
         if isinstance(whole, str):
             return whole

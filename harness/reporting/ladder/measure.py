@@ -6,22 +6,22 @@ from dataclasses import dataclass
 import msgspec
 
 from harness.calibration.system_artifacts import find_artifact
-from harness.core.errors import UserError
-from harness.evaluation.evaluate import Evaluation, evaluation_path, read_evaluation
-from harness.testsets.load import load_test_set, test_set_name
-from harness.inference.generation_store import load_hypotheses
-from harness.reporting.paper_tables.published import load_published
-from harness.reporting.leaderboard.ranking import Ground
 from harness.compression.registry import System, all_systems
+from harness.compression.size import measure
+from harness.config.task import Task
+from harness.core.errors import UserError
+from harness.core.workdir import WorkDir
+from harness.evaluation.evaluate import Evaluation, evaluation_path, read_evaluation
+from harness.inference.generation_store import load_hypotheses
+from harness.reporting.leaderboard.ranking import ScoringContext
+from harness.reporting.paper_tables.published import load_published
 from harness.scoring.alignment import lines_of
 from harness.scoring.significance import Comparison, Interval, interval, paired_bootstrap
 from harness.scoring.statistics import Statistics
-from harness.compression.size import measure
-from harness.config.task import Task
-from harness.core.workdir import WorkDir
+from harness.testsets.load import load_test_set, test_set_name
 
 
-class Step(msgspec.Struct, frozen=True):
+class LadderStep(msgspec.Struct, frozen=True):
     """One system.
 
     Attributes:
@@ -71,7 +71,7 @@ class Ladder(msgspec.Struct, frozen=True):
     test_set: str
     directions: tuple[str, ...]
     metric: str
-    steps: tuple[Step, ...]
+    steps: tuple[LadderStep, ...]
     contrasts: tuple[Contrast, ...]
 
 
@@ -85,7 +85,7 @@ class _Measured:
     cross_entropy: float | None
 
 
-def climb(task: Task, test_set: str, workdir: WorkDir) -> Ladder:
+def measure_ladder(task: Task, test_set: str, workdir: WorkDir) -> Ladder:
     """Compare every evaluated system with the 16-bit system of its role.
 
     Args:
@@ -99,9 +99,9 @@ def climb(task: Task, test_set: str, workdir: WorkDir) -> Ladder:
     directions = tuple(p for p in task.directions if test_set in map(test_set_name, task.sets(p)))
     entry = next((e for p in directions for e in task.sets(p) if test_set_name(e) == test_set), test_set)
     data = load_test_set(entry, workdir)
-    grounds = [Ground(task, data, pair, workdir) for pair in directions]
+    contexts = [ScoringContext(task, data, direction, workdir) for direction in directions]
     found = {
-        system.name: measured for system in all_systems() if (measured := _measured(task, system, grounds)) is not None
+        system.name: measured for system in all_systems() if (measured := _measured(task, system, contexts)) is not None
     }
     if not found:
         raise UserError(f"No system is evaluated on {test_set} yet: `harness run --stage evaluate` does that.")
@@ -118,10 +118,10 @@ def _all(found: dict[str, _Measured], names: Sequence[str]) -> list[Statistics]:
     return [statistics for name in names for statistics in found[name].statistics]
 
 
-def _step(measured: _Measured, found: dict[str, _Measured]) -> Step:
+def _step(measured: _Measured, found: dict[str, _Measured]) -> LadderStep:
     base = found.get(f"fp16-{measured.system.role}")
     compared = base is not None and base is not measured
-    return Step(
+    return LadderStep(
         system=measured.system.name,
         role=measured.system.role,
         bytes=measured.bytes,
@@ -131,22 +131,22 @@ def _step(measured: _Measured, found: dict[str, _Measured]) -> Step:
     )
 
 
-def _measured(task: Task, system: System, every: Sequence[Ground]) -> _Measured | None:
+def _measured(task: Task, system: System, every: Sequence[ScoringContext]) -> _Measured | None:
     """Return what is stored of a system, or None where it is not evaluated in every direction of its role."""
     if system.role not in task.roles:
         return None
     workdir = every[0].workdir
-    grounds = [ground for ground in every if ground.direction in task.role(system.role).directions]
+    contexts = [ground for ground in every if ground.direction in task.role(system.role).directions]
     try:
         artifact = find_artifact(task, system.name, workdir)
     except UserError:
         return None
-    paths = [evaluation_path(task, workdir, artifact, ground.test_set.name, ground.direction) for ground in grounds]
+    paths = [evaluation_path(task, workdir, artifact, ground.test_set.name, ground.direction) for ground in contexts]
     evaluations = [evaluation for path in paths if (evaluation := read_evaluation(path)) is not None]
-    if len(evaluations) < len(grounds) or not grounds:
+    if len(evaluations) < len(contexts) or not contexts:
         return None
     lines = [lines_of(load_hypotheses(workdir.hypotheses / each.hypotheses)) for each in evaluations]
-    statistics = tuple(ground.statistics(each) for ground, each in zip(grounds, lines, strict=True))
+    statistics = tuple(ground.statistics(each) for ground, each in zip(contexts, lines, strict=True))
     return _Measured(system, measure(artifact).total, statistics, _cross_entropy(evaluations))
 
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 
-from harness.reporting.ladder.measure import Contrast, Ladder, Step
+from harness.reporting.ladder.measure import Contrast, Ladder, LadderStep
 from harness.scoring.significance import Comparison
 
 _BASE, _SIGNIFICANT, _OTHER = "#0b6e4f", "#b3261e", "#8a8f98"
@@ -30,7 +30,7 @@ def render_markdown(ladder: Ladder) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(step: Step) -> str:
+def _row(step: LadderStep) -> str:
     quality = f"{step.quality.value:.2f} [{step.quality.low:.2f}, {step.quality.high:.2f}]"
     loss, p = _comparison(step.loss) if step.loss else ("base", "-")
     entropy = "-" if step.cross_entropy is None else f"{step.cross_entropy:.4f}"
@@ -75,12 +75,12 @@ def render_png(ladder: Ladder) -> bytes:
     return out.getvalue()
 
 
-def _ordered(steps: Sequence[Step]) -> list[Step]:
+def _ordered(steps: Sequence[LadderStep]) -> list[LadderStep]:
     roles = list(dict.fromkeys(step.role for step in steps))
     return sorted(steps, key=lambda step: (roles.index(step.role), -step.quality.value, step.system))
 
 
-def _colour(step: Step) -> str:
+def _colour(step: LadderStep) -> str:
     if step.loss is None:
         return _BASE
     return _SIGNIFICANT if step.loss.significant and step.loss.difference.value < 0 else _OTHER

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from harness.core.files import write_bytes
+from harness.evaluation.speed_summary import SpeedSummary
 from harness.reporting.leaderboard.export import render_csv, render_json
 from harness.reporting.leaderboard.markdown import render_markdown
 from harness.reporting.leaderboard.plot import render_png
-from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section, Speed
+from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
 from harness.reporting.leaderboard.terminal import render_terminal
 
 __all__ = [
@@ -14,7 +15,7 @@ __all__ = [
     "Leaderboard",
     "Row",
     "Section",
-    "Speed",
+    "SpeedSummary",
     "render_csv",
     "render_json",
     "render_markdown",

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from harness.compression.artifact import Artifact
-from harness.core.errors import UserError
-from harness.evaluation.evaluate import evaluation_path, read_evaluation
-from harness.testsets.load import test_set_name
-from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
-from harness.reporting.leaderboard.ranking import ranked
 from harness.compression.registry import get_system
 from harness.compression.size import SizeReport, measure, verdict
 from harness.config.task import Task
+from harness.core.errors import UserError
 from harness.core.workdir import WorkDir
+from harness.evaluation.evaluate import evaluation_path, read_evaluation
+from harness.reporting.leaderboard.ranking import ranked
+from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
+from harness.testsets.load import test_set_name
 
 
-def assemble_board(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) -> Leaderboard:
+def assemble_leaderboard(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) -> Leaderboard:
     """Collect the evaluations of these artifacts, one section per direction and test set.
 
     Raises:
@@ -22,10 +22,10 @@ def assemble_board(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) 
     """
     reports = {artifact.id: measure(artifact) for artifact in artifacts}
     sections = [
-        Section(direction=pair, test_set=name, rows=rows)
-        for pair in task.directions
-        for name in map(test_set_name, task.sets(pair))
-        if (rows := _rows(task, artifacts, reports, workdir, (name, pair)))
+        Section(direction=direction, test_set=name, rows=rows)
+        for direction in task.directions
+        for name in map(test_set_name, task.sets(direction))
+        if (rows := _rows(task, artifacts, reports, workdir, (name, direction)))
     ]
     if not sections:
         raise UserError(f"Nothing in {workdir.root} is evaluated yet: `harness run --stage evaluate` does that.")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.reporting.leaderboard.rows import Leaderboard, Section, Speed, Standing
+from harness.evaluation.speed_summary import SpeedSummary
+from harness.reporting.leaderboard.rows import Leaderboard, Section, Standing
 
 Value = str | int | float | None
 CROSS_ENTROPY = "cross-entropy"
@@ -106,7 +107,7 @@ def _sizes(board: Leaderboard) -> tuple[Column, ...]:
 
 
 def _speeds() -> tuple[Column, ...]:
-    def column(header: str, key: str, pick: Callable[[Speed], float | None], form: str, short: str) -> Column:
+    def column(header: str, key: str, pick: Callable[[SpeedSummary], float | None], form: str, short: str) -> Column:
         return Column(header, key, lambda s: None if s.row.speed is None else pick(s.row.speed), form, short)
 
     return (

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.reporting.leaderboard.rows import Row, Section, Speed
+from harness.evaluation.speed_summary import SpeedSummary
+from harness.reporting.leaderboard.rows import Row, Section
 from harness.scoring.metric import Score
 
 
@@ -63,13 +64,13 @@ def _mean_score(scores: Sequence[Score | None], signature: str) -> Score | None:
     )
 
 
-def _mean_speed(speeds: Sequence[Speed | None], signature: str) -> Speed | None:
+def _mean_speed(speeds: Sequence[SpeedSummary | None], signature: str) -> SpeedSummary | None:
     """Average seconds and throughput; of the peaks the highest counts, since it is what a machine must have."""
     found = [speed for speed in speeds if speed is not None]
     if len(found) < len(speeds):
         return None
     peaks = _complete([speed.peak_mib for speed in found])
-    return Speed(
+    return SpeedSummary(
         seconds_per_item=_mean([speed.seconds_per_item for speed in found]),
         segments_per_second=_mean([speed.segments_per_second for speed in found]),
         peak_mib=max(peaks) if peaks else None,

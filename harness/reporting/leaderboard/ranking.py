@@ -5,27 +5,28 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.config.language_pair import target_language
+from harness.config.task import Task
 from harness.core.errors import UserError
-from harness.evaluation.external import External, load_externals
-from harness.inference.output_flags import flagged_texts
-from harness.testsets.load import load_test_set, test_set_name
+from harness.core.workdir import WorkDir
+from harness.evaluation.external_hypotheses import ExternalHypotheses, load_external_hypotheses
 from harness.inference.generation_store import load_hypotheses
+from harness.inference.output_flags import flagged_texts
 from harness.reporting.leaderboard.rows import Row
 from harness.scoring.alignment import Lines, aligned, lines_of
 from harness.scoring.metric import NotMeasuredError, Score, Texts
+from harness.scoring.score_store import score_one, score_texts
 from harness.scoring.significance import clusters, interval
 from harness.scoring.statistics import Statistics, corpus_statistics, mean_statistics
-from harness.scoring.store import score_one, score_texts
-from harness.config.task import Task
+from harness.testsets.load import load_test_set, test_set_name
 from harness.testsets.testset import TestSet
-from harness.core.workdir import WorkDir
 
 EXTERNAL = "external"
 """The role of systems that somebody else made."""
 
 
 @dataclass(frozen=True)
-class Ground:
+class ScoringContext:
     """Where systems are compared: one test set in one direction.
 
     Attributes:
@@ -43,7 +44,7 @@ class Ground:
     @property
     def scored(self) -> bool:
         """Whether the test set has references in this direction."""
-        return self.direction.rpartition("-")[2] in self.test_set.references
+        return target_language(self.direction) in self.test_set.references
 
     def texts(self, lines: Lines) -> Texts:
         """Return a system's lines beside the references."""
@@ -62,7 +63,7 @@ class Ground:
         return statistics_of(self.texts(lines), self.task.scoring.metrics[0], self)
 
 
-def statistics_of(texts: Texts, metric: str, ground: Ground) -> Statistics:
+def statistics_of(texts: Texts, metric: str, context: ScoringContext) -> Statistics:
     """Return the statistics of a metric: sacrebleu's of BLEU and chrF, else the stored numbers by segment.
 
     Raises:
@@ -71,7 +72,7 @@ def statistics_of(texts: Texts, metric: str, ground: Ground) -> Statistics:
     """
     if metric in {"BLEU", "chrF"}:
         return corpus_statistics(texts, metric)
-    found = score_one(texts, metric, ground.workdir, ground.task.scoring)
+    found = score_one(texts, metric, context.workdir, context.task.scoring)
     if not found.by_segment:
         raise UserError(f"{metric} has no numbers by segment, so systems cannot be tested by it: rank by another one.")
     return mean_statistics(metric, found.by_segment)
@@ -89,13 +90,13 @@ def ranked(
         workdir: the store.
     """
     task, name, direction = where
-    externals = load_externals(name, direction, workdir)
+    externals = load_external_hypotheses(name, direction, workdir)
     if not (rows or externals):
         return ()
-    ground = Ground(task, _load(task, name, direction, workdir), direction, workdir)
+    context = ScoringContext(task, _load(task, name, direction, workdir), direction, workdir)
     lines = [lines_of(load_hypotheses(workdir.hypotheses / hypotheses[row.artifact])) for row in rows]
-    every = [*rows, *(external_row(made, ground) for made in externals)]
-    return tested(every, [*lines, *(made.lines for made in externals)], ground) if ground.scored else tuple(every)
+    every = [*rows, *(external_row(made, context) for made in externals)]
+    return tested(every, [*lines, *(made.lines for made in externals)], context) if context.scored else tuple(every)
 
 
 def _load(task: Task, name: str, direction: str, workdir: WorkDir) -> TestSet:
@@ -104,7 +105,7 @@ def _load(task: Task, name: str, direction: str, workdir: WorkDir) -> TestSet:
     return load_test_set(next((entry for entry in entries if test_set_name(entry) == name), name), workdir)
 
 
-def external_row(made: External, ground: Ground) -> Row:
+def external_row(made: ExternalHypotheses, context: ScoringContext) -> Row:
     """Return the row of an external system: its size as declared, its scores as ours are made.
 
     Raises:
@@ -119,17 +120,17 @@ def external_row(made: External, ground: Ground) -> Row:
         artifact=made.artifact,
         bytes=made.declared_bytes,
         weights_bytes=None,
-        fits=ground.task.limit.admits(made.declared_bytes),
-        scores=ground.scores(made.lines),
+        fits=context.task.limit.admits(made.declared_bytes),
+        scores=context.scores(made.lines),
         flags={str(flag): count for flag, count in flagged_texts(made.lines.texts, made.lines.target).counts.items()},
         declared=True,
     )
 
 
-def tested(rows: Sequence[Row], lines: Sequence[Lines], ground: Ground) -> tuple[Row, ...]:
+def tested(rows: Sequence[Row], lines: Sequence[Lines], context: ScoringContext) -> tuple[Row, ...]:
     """Return the rows with interval and cluster; as they are where the metric that ranks cannot be computed."""
     try:
-        found = [ground.statistics(one) for one in lines]
+        found = [context.statistics(one) for one in lines]
     except NotMeasuredError:
         return tuple(rows)
     return tuple(

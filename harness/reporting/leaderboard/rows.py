@@ -2,11 +2,11 @@
 
 import msgspec
 
-from harness.evaluation.cost import Speed
+from harness.config.task import Limit
+from harness.evaluation.speed_summary import SpeedSummary
 from harness.reporting.leaderboard.frontier import Place, Point, places
 from harness.scoring.metric import Score
 from harness.scoring.significance import Interval
-from harness.config.task import Limit
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fits: bool
     base: Base | None = None
     scores: tuple[Score, ...] = ()
-    speed: Speed | None = None
+    speed: SpeedSummary | None = None
     cluster: int | None = None
     interval: Interval | None = None
     flags: dict[str, int] | None = None

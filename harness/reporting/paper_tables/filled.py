@@ -4,8 +4,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.reporting.paper_tables.published import Column, Figure, Measure, Paper, PublishedTable, Quantity, Row
-from harness.reporting.paper_tables.results import Shelf
+from harness.reporting.paper_tables.published import (
+    Figure,
+    Measure,
+    Paper,
+    PublishedColumn,
+    PublishedRow,
+    PublishedTable,
+    Quantity,
+)
+from harness.reporting.paper_tables.result_index import ResultIndex
 
 
 class OurNumber(msgspec.Struct, frozen=True):
@@ -77,25 +85,25 @@ class FilledTable(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     note: str
     quantities: dict[str, Quantity]
-    columns: tuple[Column, ...]
+    columns: tuple[PublishedColumn, ...]
     also: tuple[Measure, ...]
     rows: tuple[FilledRow, ...]
     absent: dict[str, str]
 
 
-def fill(paper: Paper, table: PublishedTable, task: str, shelf: Shelf) -> FilledTable:
+def fill(paper: Paper, table: PublishedTable, task: str, results: ResultIndex) -> FilledTable:
     """Put our numbers beside a table's figures.
 
     Args:
         paper: the table's paper.
         table: one of its tables.
         task: name of the task profile.
-        shelf: the measured numbers of that task.
+        results: the measured numbers of that task.
 
     Raises:
         UserError: an evaluation on disk does not read.
     """
-    rows = tuple(_row(paper, table, row, shelf) for row in table.rows)
+    rows = tuple(_row(paper, table, row, results) for row in table.rows)
     systems = {name for row in table.rows for name in row.systems}
     return FilledTable(
         id=table.id,
@@ -109,28 +117,28 @@ def fill(paper: Paper, table: PublishedTable, task: str, shelf: Shelf) -> Filled
         columns=table.columns,
         also=table.also,
         rows=rows,
-        absent={name: reason for name, reason in shelf.absent.items() if name in systems},
+        absent={name: reason for name, reason in results.absent.items() if name in systems},
     )
 
 
-def _row(paper: Paper, table: PublishedTable, row: Row, shelf: Shelf) -> FilledRow:
-    ours = [_ours(table, row, column, shelf) for column in table.columns]
+def _row(paper: Paper, table: PublishedTable, row: PublishedRow, results: ResultIndex) -> FilledRow:
+    ours = [_ours(table, row, column, results) for column in table.columns]
     return FilledRow(
         row=row.row,
         label=row.label,
         systems=row.systems,
         cells=tuple(Cell(*pair) for pair in zip(ours, paper.figures(row, table), strict=True)),
-        also=tuple(OurNumber(kind, "", "", _mean(shelf, row.systems, kind, ("", ""))) for kind in table.also),
+        also=tuple(OurNumber(kind, "", "", _mean(results, row.systems, kind, ("", ""))) for kind in table.also),
         source=row.source,
     )
 
 
-def _ours(table: PublishedTable, row: Row, column: Column, shelf: Shelf) -> OurNumber:
-    where = (column.direction, (column.test_set or shelf.test_set(column.direction)) if column.direction else "")
+def _ours(table: PublishedTable, row: PublishedRow, column: PublishedColumn, results: ResultIndex) -> OurNumber:
+    where = (column.direction, (column.test_set or results.test_set(column.direction)) if column.direction else "")
     if column.ours not in _RELATIVE:
-        return OurNumber(column.ours, *where, _mean(shelf, row.systems, column.ours, where))
+        return OurNumber(column.ours, *where, _mean(results, row.systems, column.ours, where))
     kind, relate = _RELATIVE[column.ours]
-    value, base = (_mean(shelf, names, kind, where) for names in (row.systems, (table.base,)))
+    value, base = (_mean(results, names, kind, where) for names in (row.systems, (table.base,)))
     return OurNumber(column.ours, *where, None if value is None or base is None else relate(value, base))
 
 
@@ -141,8 +149,8 @@ _RELATIVE: dict[Measure, tuple[Measure, Callable[[float, float], float]]] = {
 """What is related to the table's base: the number that both have, and how they are related."""
 
 
-def _mean(shelf: Shelf, systems: tuple[str, ...], kind: Measure, where: tuple[str, str]) -> float | None:
+def _mean(results: ResultIndex, systems: tuple[str, ...], kind: Measure, where: tuple[str, str]) -> float | None:
     """Return the mean over systems; None unless every one was measured, since a mean over fewer is another number."""
-    found = [shelf.value(name, kind, *where) for name in systems]
+    found = [results.value(name, kind, *where) for name in systems]
     values = [value for value in found if value is not None]
     return sum(values) / len(values) if len(values) == len(systems) else None

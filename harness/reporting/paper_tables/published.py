@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.errors import UserError
-from harness.core.manifests import read_toml
+from harness.core.manifests import ManifestTable, read_toml
 
 FORMAT = 2
 _PACKAGE = Path(__file__).parents[2]
@@ -39,11 +39,7 @@ class Measure(StrEnum):
     LINEAR_LAYERS_RATIO = "linear layers ratio"
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the data: unknown keys are refused, since a misspelt key must not fall back to a default."""
-
-
-class Quantity(_Table, frozen=True):
+class Quantity(ManifestTable, frozen=True):
     """How a paper's printed numbers of one kind are read.
 
     Attributes:
@@ -61,7 +57,7 @@ class Quantity(_Table, frozen=True):
     note: str = ""
 
 
-class Column(_Table, frozen=True):
+class PublishedColumn(ManifestTable, frozen=True):
     """A column of a published table.
 
     Attributes:
@@ -79,7 +75,7 @@ class Column(_Table, frozen=True):
     test_set: str = ""
 
 
-class Row(_Table, frozen=True):
+class PublishedRow(ManifestTable, frozen=True):
     """A row of a published table.
 
     Attributes:
@@ -96,7 +92,7 @@ class Row(_Table, frozen=True):
     systems: tuple[str, ...]
     source: str
     cells: tuple[str, ...]
-    scopes: dict[str, str] = {}
+    scopes: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +117,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class PublishedTable(_Table, frozen=True):
+class PublishedTable(ManifestTable, frozen=True):
     """A table as a paper prints it.
 
     Attributes:
@@ -138,14 +134,14 @@ class PublishedTable(_Table, frozen=True):
     id: str
     number: str
     title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[PublishedColumn, ...]
+    rows: tuple[PublishedRow, ...]
     note: str = ""
     base: str = ""
     also: tuple[Measure, ...] = ()
 
 
-class Contrast(_Table, frozen=True):
+class PublishedContrast(ManifestTable, frozen=True):
     """Two groups of systems that a paper compares with each other.
 
     Attributes:
@@ -163,7 +159,7 @@ class Contrast(_Table, frozen=True):
     source: str
 
 
-class Paper(_Table, frozen=True):
+class Paper(ManifestTable, frozen=True):
     """The figures of one paper.
 
     Attributes:
@@ -178,9 +174,9 @@ class Paper(_Table, frozen=True):
     title: str
     quantities: dict[str, Quantity]
     tables: tuple[PublishedTable, ...]
-    contrasts: tuple[Contrast, ...] = ()
+    contrasts: tuple[PublishedContrast, ...] = ()
 
-    def figure(self, column: Column, row: Row, cell: str) -> Figure:
+    def figure(self, column: PublishedColumn, row: PublishedRow, cell: str) -> Figure:
         """Return one cell with everything that it needs to be read."""
         quantity = self.quantities[column.quantity]
         text = cell if cell in set(Absent) else str(Decimal(cell).scaleb(quantity.places))
@@ -194,7 +190,7 @@ class Paper(_Table, frozen=True):
             source=f"{self.paper}, {row.source}",
         )
 
-    def figures(self, row: Row, table: PublishedTable) -> tuple[Figure, ...]:
+    def figures(self, row: PublishedRow, table: PublishedTable) -> tuple[Figure, ...]:
         """Return a row's figures, one per column."""
         return tuple(self.figure(column, row, cell) for column, cell in zip(table.columns, row.cells, strict=True))
 
@@ -210,7 +206,7 @@ class Library(msgspec.Struct, frozen=True, dict=True):
         return {table.id: (paper, table) for paper in self.papers for table in paper.tables}
 
     @property
-    def contrasts(self) -> tuple[Contrast, ...]:
+    def contrasts(self) -> tuple[PublishedContrast, ...]:
         """What the papers compare, paper by paper."""
         return tuple(contrast for paper in self.papers for contrast in paper.contrasts)
 
@@ -273,7 +269,7 @@ def read_paper(path: Path) -> Paper:
     return paper
 
 
-def _check_row(where: str, paper: Paper, table: PublishedTable, row: Row) -> None:
+def _check_row(where: str, paper: Paper, table: PublishedTable, row: PublishedRow) -> None:
     if len(row.cells) != len(table.columns):
         raise UserError(f"{where} has {len(row.cells)} cells for {len(table.columns)} columns: write one for each.")
     if not row.systems:

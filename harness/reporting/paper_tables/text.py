@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.reporting.paper_tables.published import Column, Figure, Measure, Quantity
 from harness.reporting.paper_tables.filled import FilledRow, FilledTable, OurNumber
+from harness.reporting.paper_tables.published import Figure, Measure, PublishedColumn, Quantity
 
 NOT_MEASURED = "-"
 _NAMES = ("row", "published as", "our system")
@@ -65,7 +65,7 @@ def as_text(filled: FilledTable) -> TextTable:
     )
 
 
-def _pair(column: Column, quantity: Quantity) -> tuple[str, str]:
+def _pair(column: PublishedColumn, quantity: Quantity) -> tuple[str, str]:
     ours, published = _UNITS[column.ours], f" ({quantity.unit})" if quantity.unit else ""
     return f"{column.header}, ours ({ours})", f"{column.header}, published{published}"
 

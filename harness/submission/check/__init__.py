@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.core.findings import Finding, Severity
 from harness.submission.check.container import read_archive
 from harness.submission.check.expected import Expectation, ExpectedSet, expectation
-from harness.submission.check.layout import Layout, check_layout, pairs_in
+from harness.submission.check.layout import ArchiveLayout, check_layout, pairs_in
 from harness.submission.check.lines import check_lines
-from harness.core.findings import Finding, Severity
 from harness.submission.manifest import ModelName, parse_model_name
 
 __all__ = ["DESCRIPTION_SUFFIX", "Expectation", "ExpectedSet", "check_archive", "expectation"]
@@ -27,10 +27,10 @@ def check_archive(path: Path, expected: Expectation) -> tuple[Finding, ...]:
     """
     contents = read_archive(path)
     name = parse_model_name(expected.names, path.stem)
-    pairs = (name.pair,) if name and name.pair in expected.sets else pairs_in(contents.members, expected)
+    directions = (name.direction,) if name and name.direction in expected.sets else pairs_in(contents.members, expected)
     findings = [*_check_name(path, name, expected), *contents.findings]
     if contents.members or not contents.findings:
-        layout = Layout(contents.members, expected, pairs)
+        layout = ArchiveLayout(contents.members, expected, directions)
         findings += [*check_layout(layout), *_check_texts(layout)]
     return tuple(findings)
 
@@ -39,15 +39,15 @@ def _check_name(path: Path, name: ModelName | None, expected: Expectation) -> It
     if path.suffix != ".zip" or name is None:
         sentence = f"An archive is named after its model: {expected.names.model}.zip."
         yield Finding(path.name, "model-name", sentence)
-    elif name.pair not in expected.sets:
-        sentence = f"{name.pair} is no direction of this task: there are {', '.join(expected.sets)}."
+    elif name.direction not in expected.sets:
+        sentence = f"{name.direction} is no direction of this task: there are {', '.join(expected.sets)}."
         yield Finding(path.name, "model-name", sentence)
     if not path.with_name(f"{path.stem}{DESCRIPTION_SUFFIX}").is_file():
         sentence = f"The mandatory description {path.stem}{DESCRIPTION_SUFFIX} does not lie beside the archive."
         yield Finding(path.name, "missing-description", sentence, Severity.WARNING)
 
 
-def _check_texts(layout: Layout) -> Iterator[Finding]:
+def _check_texts(layout: ArchiveLayout) -> Iterator[Finding]:
     for member in layout.files():
         if member.data is not None and len(member.parts) == 3:
             found = layout.find(member)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.archives.archive_members import member_faults, raw_name, shown
 from harness.core.errors import UserError
 from harness.core.findings import Finding
-from harness.core.archives.members import member_faults, raw_name, shown
 
 ARCHIVE_LIMIT = 64 << 20
 """Largest archive that is opened, in bytes; the campaign's hold a few MB of text."""

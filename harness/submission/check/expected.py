@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.testsets.load import campaign_name, test_set_name
 from harness.config.task import Names, Task
+from harness.testsets.load import campaign_name, test_set_name
 from harness.testsets.testset import TestSet
 
 
@@ -44,8 +44,10 @@ def expectation(task: Task, test_sets: Sequence[TestSet]) -> Expectation:
     """
     by_name = {test_set.name: test_set for test_set in test_sets}
     sets = {}
-    for pair in task.directions:
-        sets[pair] = tuple(_expected(entry, by_name.get(test_set_name(entry))) for entry in task.submitted(pair))
+    for direction in task.directions:
+        sets[direction] = tuple(
+            _expected(entry, by_name.get(test_set_name(entry))) for entry in task.submitted(direction)
+        )
     return Expectation(task.names, sets)
 
 

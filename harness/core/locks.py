@@ -1,0 +1,40 @@
+"""Locks between processes, by filelock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness.core.errors import UserError
+from harness.core.files import key_of
+
+
+@contextmanager
+def exclusive(path: Path, work: str, folder: Path) -> Iterator[None]:
+    """Hold a file or directory alone among all processes; the operating system ends the lock with the process.
+
+    The lock is a file of its own in `folder`, because a directory that is renamed when it is complete cannot hold one.
+
+    Args:
+        path: what is written; it need not exist.
+        work: what the holder does, as an error of the others says it, e.g. `is building hqq4`.
+        folder: where lock files are, e.g. `WorkDir.locks`.
+
+    Raises:
+        UserError: another process holds it, or the lock file cannot be written.
+    """
+    lock = FileLock(folder / f"{key_of(str(path.absolute()))[:32]}.lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"Another process {work}: wait for it, then run this again.") from error
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {error.filename or folder}: {error.strerror or error}: name another work directory."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

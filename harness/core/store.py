@@ -1,0 +1,168 @@
+"""Stores: results as files, found by the content key of their inputs.
+
+Every stored result is one JSON file, an envelope around the value:
+
+    format_version   of the envelope
+    kind             what is stored, e.g. `score`
+    key              sha256 over the kind, the format of the value and the inputs
+    inputs           what determines the value
+    checksum         sha256 over the canonical JSON of the value
+    value            the result
+
+Reading verifies all of them, so that a file that was edited, copied or renamed is never taken for a result.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from harness.core.errors import UserError, check_format
+from harness.core.files import key_of, read_json, write_json
+
+FORMAT = 2
+"""Of the envelope. Files of format 1 had none and are made again."""
+KEY_DIGITS = 32
+"""Digits of the key in a file name that also has a label."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Store(Generic[T]):
+    """Results of one kind.
+
+    Attributes:
+        kind: name of the kind. It is part of every key: a change orphans all stored results.
+        value: type of the results, readable by msgspec.
+        format: version of the value's form and of the computation behind it. It is part of every key.
+        advice: what a user can do about a file that does not read.
+    """
+
+    kind: str
+    value: type[T]
+    format: int
+    advice: str = "remove it and run this again"
+
+    def key(self, inputs: object) -> str:
+        """Return the sha256 (64 hex digits) that names the result of these inputs."""
+        return key_of([self.kind, self.format, inputs])
+
+    def entry(self, folder: Path, inputs: object, label: str = "") -> "StoreEntry[T]":
+        """Return the place of one result.
+
+        Args:
+            folder: where results of this kind are stored.
+            inputs: everything that determines the result, as JSON-ready values.
+            label: begins the file's name, for people who look into the folder; it is no part of the key.
+        """
+        key = self.key(inputs)
+        name = f"{label}-{key[:KEY_DIGITS]}.json" if label else f"{key}.json"
+        return StoreEntry(self, folder / name, key, inputs)
+
+    def open(self, path: Path) -> T:
+        """Read a result from its path, whatever its inputs were.
+
+        Raises:
+            UserError: it is missing or damaged, holds another kind of result, or has a newer format.
+        """
+        envelope = _read(self, path)
+        if envelope is None:
+            raise UserError(f"{path} was written by an older version: {self.advice}.")
+        return _value(self, path, envelope, self.key(envelope.inputs))
+
+
+@dataclass(frozen=True)
+class StoreEntry(Generic[T]):
+    """The place of one result.
+
+    Attributes:
+        store: the store that it belongs to.
+        path: its file.
+        key: content key of the inputs.
+        inputs: what determines the result.
+    """
+
+    store: Store[T]
+    path: Path
+    key: str
+    inputs: object
+
+    def read(self) -> T | None:
+        """Return the stored result, or None where there is none or it has an older format.
+
+        Raises:
+            UserError: the file is damaged, belongs to other inputs, or has a newer format.
+        """
+        if not self.path.is_file():
+            return None
+        envelope = _read(self.store, self.path)
+        return None if envelope is None else _value(self.store, self.path, envelope, self.key)
+
+    def recall(self) -> T | None:
+        """Return the stored result, or None where there is none that reads: for what is cheap to compute again."""
+        try:
+            return self.read()
+        except UserError:
+            return None
+
+    def write(self, value: T) -> None:
+        """Publish a result, whole or not at all.
+
+        Raises:
+            UserError: the folder cannot be written or the disk is full.
+        """
+        plain = msgspec.to_builtins(value)
+        envelope = _Envelope(FORMAT, self.store.kind, self.key, self.inputs, key_of(plain), plain)
+        write_json(self.path, envelope)
+
+    def get(self, make: Callable[[], T]) -> T:
+        """Return the stored result, or make and store it.
+
+        Raises:
+            UserError: as `read` and `write`.
+        """
+        stored = self.read()
+        if stored is not None:
+            return stored
+        made = make()
+        self.write(made)
+        return made
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """A stored result as it is on disk; see this module."""
+
+    format_version: int
+    kind: str
+    key: str
+    inputs: Any
+    checksum: str
+    value: Any
+
+
+def _read(store: Store[Any], path: Path) -> _Envelope | None:
+    content = read_json(path)
+    version = content.get("format_version") if isinstance(content, dict) else None
+    check_format(str(path), version, FORMAT)
+    if isinstance(version, int) and version < FORMAT:
+        return None
+    try:
+        return msgspec.convert(content, _Envelope)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path} is not a stored {store.kind} ({error}): {store.advice}.") from error
+
+
+def _value(store: Store[T], path: Path, envelope: _Envelope, key: str) -> T:
+    """Return an envelope's value after verifying that it is what the key names."""
+    if envelope.kind != store.kind:
+        raise UserError(f"{path} holds a stored {envelope.kind}, not a {store.kind}: {store.advice}.")
+    if envelope.key != key or store.key(envelope.inputs) != key:
+        raise UserError(f"{path} holds the {store.kind} of other inputs than its name says: {store.advice}.")
+    if key_of(envelope.value) != envelope.checksum:
+        raise UserError(f"{path} was changed after it was written: {store.advice}.")
+    try:
+        return msgspec.convert(envelope.value, store.value)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path} is not a stored {store.kind} ({error}): {store.advice}.") from error
