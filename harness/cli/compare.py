@@ -1,8 +1,9 @@
-"""`harness compare`: is one system better than another, or did the test set fall its way?"""
+"""`harness compare`: test whether one system is significantly better than another."""
 
 import click
 
 from harness.cli.options import Options, common
+from harness.reporting.system_comparison import compare
 
 
 @click.command("compare")
@@ -13,7 +14,5 @@ from harness.cli.options import Options, common
 @common
 def compare_command(options: Options, one: str, other: str, test_set: str, direction: str) -> None:
     """Compare systems ONE and OTHER on TEST_SET in DIRECTION, by paired bootstrap and approximate randomisation."""
-    from harness.reporting.system_comparison import compare
-
     found = compare(options.task, (one, other), (test_set, direction), options.workdir)
     options.emit(found, "\n".join(map(str, found)))

@@ -9,8 +9,9 @@ from harness.cli.options import Options, common, parse_bytes
 from harness.core.errors import UserError
 from harness.core.findings import exit_code
 from harness.core.progress import log
+from harness.evaluation.evaluate import evaluate_external
 from harness.evaluation.external_hypotheses import HypothesisImport, import_hypotheses
-from harness.reporting.leaderboard.ranking import ScoringContext
+from harness.scoring.context import ScoringContext
 from harness.submission.rescore import Report, Rescored, rescore
 from harness.testsets.load import load_test_set
 from harness.testsets.segments_yaml import read_yaml
@@ -32,9 +33,9 @@ def import_command(options: Options, name: str, file: Path, test_set: str, direc
         raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
     segments = read_yaml(Path(rest["segmentation"])) if rest["segmentation"] else ()
     wanted = HypothesisImport(name, file, rest["column"], parse_bytes(rest["declared_size"]), segments)
-    ground = ScoringContext(options.task, load_test_set(test_set, options.workdir), direction, options.workdir)
-    made = import_hypotheses(wanted, ground.test_set, direction, options.workdir)
-    scores = ground.scores(made.lines)
+    context = ScoringContext(options.task, load_test_set(test_set, options.workdir), direction, options.workdir)
+    made = import_hypotheses(wanted, context.test_set, direction, options.workdir)
+    scores = evaluate_external(made, context).scores
     text = "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
     options.emit(
         {"name": name, "artifact": made.artifact, "lines": len(made.texts), "scores": scores},

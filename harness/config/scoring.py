@@ -60,12 +60,14 @@ class Scoring(ManifestTable, frozen=True):
         resegmenter: what cuts translations along the reference lines where they were segmented otherwise.
         postprocess: what is done to every system's translations before they are scored; `none` by default.
         comet: the COMET model; without it COMET is not measured.
+        comets: further COMET models by the name of their metric, e.g. `XCOMET`; `metrics` may name them.
     """
 
     metrics: tuple[str, ...] = ("BLEU", "chrF")
     resegmenter: str = "mweralign"
     postprocess: str = "none"
     comet: Comet | None = None
+    comets: dict[str, Comet] = msgspec.field(default_factory=dict)
 
     def with_postprocess(self, name: str | None) -> "Scoring":
         """Return the settings with another post-processing; as they are without a name."""

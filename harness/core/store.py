@@ -72,6 +72,24 @@ class Store(Generic[T]):
             raise UserError(f"{path} was written by an older version: {self.advice}.")
         return _value(self, path, envelope, self.key(envelope.inputs))
 
+    def open_all(self, folder: Path) -> tuple[tuple[Path, T], ...]:
+        """Read every result of a folder, by file name; files of an older format are passed over.
+
+        Raises:
+            UserError: a file is damaged, holds another kind of result, or has a newer format.
+        """
+        found = []
+        for path in sorted(folder.glob("*.json")):
+            envelope = _read(self, path)
+            if envelope is None or envelope.key in self._older_keys(envelope.inputs):
+                continue
+            found.append((path, _value(self, path, envelope, self.key(envelope.inputs))))
+        return tuple(found)
+
+    def _older_keys(self, inputs: object) -> set[str]:
+        """Return the keys that the same inputs had in older formats of the value."""
+        return {key_of([self.kind, version, inputs]) for version in range(1, self.format)}
+
 
 @dataclass(frozen=True)
 class StoreEntry(Generic[T]):

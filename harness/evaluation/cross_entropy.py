@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.core.errors import UserError
-from harness.core.files import key_of
 from harness.core.progress import progress
-from harness.core.record_store import FORMAT, read_measurement, write_measurement
+from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.inference.engine import Engine, EngineLoader, require_audio_input
 from harness.inference.examples import Reader, inspect_recordings, naming
@@ -36,7 +35,6 @@ class CrossEntropy(msgspec.Struct, frozen=True, kw_only=True):
         signature: requested settings in one line.
         nats: per sentence, summed over its tokens, in the order of the segmentation.
         tokens: per sentence, the end token included.
-        format_version: of the file.
     """
 
     key: str
@@ -47,7 +45,6 @@ class CrossEntropy(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     nats: tuple[float, ...]
     tokens: tuple[int, ...]
-    format_version: int = FORMAT
 
     @property
     def mean(self) -> float:
@@ -65,6 +62,9 @@ class CrossEntropy(msgspec.Struct, frozen=True, kw_only=True):
         return math.sqrt(count / (count - 1) * math.fsum(r * r for r in residuals)) / sum(self.tokens)
 
 
+CROSS_ENTROPIES = Store("cross-entropy", CrossEntropy, 2, "remove it and evaluate again")
+
+
 def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> CrossEntropy:
     """Measure how well the references are foreseen; a stored measurement is returned at once.
 
@@ -77,14 +77,15 @@ def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLo
         UserError: no references in the target language, fewer than two segments, or segments that are not the
             references'; audio that is missing, does not read, or is longer than the model hears.
     """
-    key = key_of(["cross-entropy", FORMAT, request.conditions])
-    stored = read_measurement(workdir.measurements / f"{key}.json", CrossEntropy)
-    if stored is not None:
-        return stored
+    entry = CROSS_ENTROPIES.entry(workdir.measurements, request.conditions)
+    return entry.get(lambda: _make(request, engine, entry.key))
+
+
+def _make(request: GenerationRequest, engine: EngineLoader, key: str) -> CrossEntropy:
     references = _references(request)
     inspect_recordings(request)
     rows = _measure(request, references, engine())
-    result = CrossEntropy(
+    return CrossEntropy(
         key=key,
         artifact=request.artifact.id,
         system=request.system,
@@ -94,8 +95,6 @@ def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLo
         nats=tuple(nats for nats, _ in rows),
         tokens=tuple(tokens for _, tokens in rows),
     )
-    write_measurement(workdir.measurements / f"{key}.json", result)
-    return result
 
 
 def _references(request: GenerationRequest) -> tuple[str, ...]:

@@ -1,64 +1,40 @@
-"""Evaluations: one system on one test set in one direction, everything measured, in one file.
+"""Evaluate: translate a test set with a system, score and time it, and store everything in one evaluation.
 
-What is slow (translations, cross-entropy, speed) is stored by content key where it is made; an evaluation only collects
-it, so that the leaderboard is a pure function of files.
+What is slow (translations, cross-entropy, speed) is stored by content key where it is made; an evaluation collects it.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-
-import msgspec
 
 from harness.compression.artifact import Artifact
+from harness.compression.registry import get_system
+from harness.compression.size import measure
 from harness.config.task import Task
-from harness.core.errors import UserError, check_format
-from harness.core.files import key_of, read_json, write_json
+from harness.core.errors import UserError
+from harness.core.store import StoreEntry
 from harness.core.workdir import WorkDir
 from harness.evaluation.cross_entropy import CrossEntropy, cross_entropy
+from harness.evaluation.evaluation_store import EXTERNAL, EvaluatedSize, Evaluation, evaluation_entry, settings_key
+from harness.evaluation.external_hypotheses import ExternalHypotheses
 from harness.evaluation.speed import SpeedMeasurement, speed
 from harness.evaluation.speed_summary import SpeedSummary
 from harness.inference.engine import EngineLoader
 from harness.inference.generate import generate
 from harness.inference.hypothesis import HypothesisSet
-from harness.inference.output_flags import flagged
+from harness.inference.output_flags import Flagged, flagged, flagged_texts
 from harness.inference.request import GenerationRequest
-from harness.scoring.metric import Score
-from harness.scoring.score_store import made_by, score
+from harness.scoring.alignment import lines_of, made_by
+from harness.scoring.context import ScoringContext
+from harness.scoring.metric import Score, Scored
+from harness.scoring.metrics.cross_entropy import CROSS_ENTROPY
 from harness.segmentation import segment
 from harness.testsets.load import test_set_name
 from harness.testsets.testset import TestSet
 
-FORMAT = 2
-
-
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything measured of one system on one test set in one direction.
-
-    Attributes:
-        system: registered name.
-        artifact: id of the artifact that was run.
-        test_set: name of the test set.
-        direction: e.g. `en-de`.
-        hypotheses: key of the translations.
-        scores: BLEU, chrF, cross-entropy; empty where the set has no references.
-        speed: seconds per item, throughput, peak memory; None on blind sets.
-        flags: how many translations carry each flag, by its name.
-    """
-
-    system: str
-    artifact: str
-    test_set: str
-    direction: str
-    hypotheses: str
-    scores: tuple[Score, ...]
-    speed: SpeedSummary | None
-    flags: dict[str, int]
-
 
 @dataclass(frozen=True)
 class SystemUnderTest:
-    """A system's artifact on the under_test: the task that says how it is used, and where results go.
+    """A system's artifact with the task that says how it is used and the work directory for its results.
 
     Attributes:
         task: prompts, decoding and segmentation.
@@ -93,16 +69,6 @@ class SystemUnderTest:
         )
 
 
-def evaluation_path(task: Task, workdir: WorkDir, artifact: Artifact, test_set: str, direction: str) -> Path:
-    """Return where the evaluation of an artifact lies; the artifact's id and the task's settings are in the name."""
-    role = task.role(artifact.manifest.role)
-    settings = key_of(
-        [task.prompts[role.prompt], task.directions[direction], role.decoding, task.segmenting, task.scoring]
-    )
-    name = f"{artifact.manifest.system}-{artifact.id[:16]}-{settings[:8]}-{test_set}-{direction}.json"
-    return workdir.evaluations / name
-
-
 def evaluate(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> Evaluation:
     """Translate, measure and score; what is stored already is read.
 
@@ -113,45 +79,87 @@ def evaluate(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> 
     made = generate(request, under_test.workdir, under_test.engine)
     timed = test_set.name in map(test_set_name, under_test.task.test_sets.get(direction, ()))
     timing = speed(request, under_test.workdir, under_test.engine) if timed else None
+    report, role = measure(under_test.artifact), under_test.artifact.manifest.role
     result = Evaluation(
         system=made.system,
+        role=role,
+        source=get_system(made.system).source,
         artifact=made.artifact,
+        settings=settings_key(under_test.task, role, direction),
         test_set=test_set.name,
         direction=direction,
         hypotheses=made.key,
-        scores=_scores(under_test, request, made),
+        scored=_scored(under_test, request, made),
+        size=EvaluatedSize(report.total, report.weights),
         speed=_speed(made, timing),
-        flags={str(flag): count for flag, count in flagged(made).counts.items()},
+        flags=_counts(flagged(made)),
     )
-    path = evaluation_path(under_test.task, under_test.workdir, under_test.artifact, test_set.name, direction)
-    write_json(path, {"format_version": FORMAT, "evaluation": result})
+    entry_of(under_test, test_set.name, direction).write(result)
+    return result
+
+
+def entry_of(under_test: SystemUnderTest, test_set: str, direction: str) -> StoreEntry[Evaluation]:
+    """Return where the evaluation of an artifact on a test set is stored."""
+    artifact = under_test.artifact
+    system = (artifact.manifest.system, artifact.manifest.role, artifact.id)
+    return evaluation_entry(under_test.task, under_test.workdir, system, (test_set, direction))
+
+
+def evaluate_external(made: ExternalHypotheses, context: ScoringContext) -> Evaluation:
+    """Score imported translations with the task's metrics, and store the evaluation.
+
+    Raises:
+        UserError: their size was not declared, or they cannot be scored.
+    """
+    if made.declared_bytes is None:
+        raise UserError(f"{made.name} declares no size, so the leaderboard cannot rank it: import it with a size.")
+    result = Evaluation(
+        system=made.name,
+        role=EXTERNAL,
+        source=f"external, size as declared ({made.source.split()[0]})",
+        artifact=made.artifact,
+        settings=settings_key(context.task, EXTERNAL, made.direction),
+        test_set=made.test_set,
+        direction=made.direction,
+        hypotheses=made.artifact,
+        scored=context.scored(made.lines),
+        size=EvaluatedSize(made.declared_bytes, declared=True),
+        speed=None,
+        flags=_counts(flagged_texts(made.lines.texts, made.lines.target)),
+    )
+    system, where = (made.name, EXTERNAL, made.artifact), (made.test_set, made.direction)
+    evaluation_entry(context.task, context.workdir, system, where).write(result)
     return result
 
 
 def prepare(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> None:
-    """Do what `evaluate` would do, except for measuring speed, which wants a machine to itself."""
+    """Do what `evaluate` would do, except for measuring speed, which needs an otherwise idle machine."""
     request = under_test.request(test_set, direction)
-    _scores(under_test, request, generate(request, under_test.workdir, under_test.engine))
+    _scored(under_test, request, generate(request, under_test.workdir, under_test.engine))
 
 
-def _scores(under_test: SystemUnderTest, request: GenerationRequest, made: HypothesisSet) -> tuple[Score, ...]:
-    if request.language_pair.target not in request.test_set.references:
-        return ()
-    texts = score(made, request.test_set, under_test.workdir, under_test.task.scoring)
-    if request.segmentation != request.test_set.gold:
-        return texts  # a reference is foreseen from the audio of its own sentence
-    foreseen = cross_entropy(request, under_test.workdir, under_test.engine)
-    return (*texts, _as_score(foreseen, made_by(made, request.test_set, under_test.task.scoring)))
+def _counts(flags: Flagged) -> dict[str, int]:
+    return {str(flag): count for flag, count in flags.counts.items()}
 
 
-def _as_score(measured: CrossEntropy, origin: str) -> Score:
-    return Score(
-        metric="cross-entropy",
+def _scored(under_test: SystemUnderTest, request: GenerationRequest, made: HypothesisSet) -> tuple[Scored, ...]:
+    context = ScoringContext(under_test.task, request.test_set, request.language_pair.direction, under_test.workdir)
+    scored = context.scored(lines_of(made))
+    if not context.has_references or request.segmentation != request.test_set.gold:
+        return scored  # cross-entropy needs the audio of each reference's own sentence
+    predicted = cross_entropy(request, under_test.workdir, under_test.engine)
+    return (*scored, _as_score(predicted, made_by(made, request.test_set, under_test.task.scoring)))
+
+
+def _as_score(measured: CrossEntropy, origin: str) -> Scored:
+    score = Score(
+        metric=CROSS_ENTROPY,
         value=measured.mean,
         unit="nats per token",
         signature=f"xent|teacher-forced|se:{measured.standard_error:.4f}|{origin}",
         segments=len(measured.tokens),
     )
+    return Scored(score, tuple(zip(measured.nats, map(float, measured.tokens), strict=True)))
 
 
 def _speed(made: HypothesisSet, timing: SpeedMeasurement | None) -> SpeedSummary | None:
@@ -166,19 +174,3 @@ def _speed(made: HypothesisSet, timing: SpeedMeasurement | None) -> SpeedSummary
         peak_mib=timing.peak_memory / 2**20 if timing.peak_memory else None,
         signature=f"{machine}|{made.signature}",
     )
-
-
-def read_evaluation(path: Path) -> Evaluation | None:
-    """Read an evaluation, or return None where there is none.
-
-    Raises:
-        UserError: it does not read, or was written by a newer version.
-    """
-    if not path.exists():
-        return None
-    value = read_json(path)
-    check_format(str(path), value.get("format_version") if isinstance(value, dict) else None, FORMAT)
-    try:
-        return msgspec.convert(value["evaluation"], Evaluation)
-    except (KeyError, msgspec.ValidationError) as error:
-        raise UserError(f"{path} is not an evaluation ({error}): delete it and evaluate again.") from error

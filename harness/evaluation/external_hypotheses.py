@@ -1,7 +1,6 @@
-"""ExternalHypotheses hypotheses: somebody else's translations, scored and ranked beside ours.
+"""External hypotheses: translations of other teams' systems, imported from a file of lines.
 
-They come as a file of lines. What made them is not at hand, so their size is what their authors declare: it is never
-mixed with measured bytes without saying so.
+The system itself is not available, so its size is what its authors declare; reports mark it as declared.
 """
 
 import csv
@@ -12,15 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.core.errors import UserError, check_format
-from harness.core.files import key_of, read_bounded, read_json, sha256_of, write_json
+from harness.core.errors import UserError
+from harness.core.files import key_of, read_bounded, sha256_of
+from harness.core.store import Store
 from harness.core.text import one_line
 from harness.core.workdir import WorkDir
 from harness.scoring.alignment import Lines
 from harness.testsets.segments import Segment
 from harness.testsets.testset import TestSet
 
-FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LIMIT = 64 << 20
 
@@ -85,6 +84,9 @@ class ExternalHypotheses(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+IMPORTS = Store("external-hypotheses", ExternalHypotheses, 2, "remove it and import again")
+
+
 def import_hypotheses(
     wanted: HypothesisImport, test_set: TestSet, direction: str, workdir: WorkDir
 ) -> ExternalHypotheses:
@@ -107,7 +109,8 @@ def import_hypotheses(
     )
     if len(made.segments) != len(texts):
         raise UserError(f"{wanted.file} has {len(texts)} lines for {len(made.segments)} segments: give one line each.")
-    write_json(_path(workdir, made), {"format_version": FORMAT, "external": made})
+    place = {"name": made.name, "test_set": made.test_set, "direction": made.direction}
+    IMPORTS.entry(workdir.external, place, "-".join(place.values())).write(made)
     return made
 
 
@@ -166,22 +169,5 @@ def load_external_hypotheses(test_set: str, direction: str, workdir: WorkDir) ->
     Raises:
         UserError: a stored import does not read, or was written by a newer version.
     """
-    every = [_read(path) for path in sorted(_folder(workdir).glob("*.json"))]
+    every = (made for _, made in IMPORTS.open_all(workdir.external))
     return tuple(made for made in every if (made.test_set, made.direction) == (test_set, direction))
-
-
-def _read(path: Path) -> ExternalHypotheses:
-    value = read_json(path)
-    check_format(str(path), value.get("format_version") if isinstance(value, dict) else None, FORMAT)
-    try:
-        return msgspec.convert(value["external"], ExternalHypotheses)
-    except (KeyError, msgspec.ValidationError) as error:
-        raise UserError(f"{path} does not read ({error}): delete it and import again.") from error
-
-
-def _folder(workdir: WorkDir) -> Path:
-    return workdir.root / "external"
-
-
-def _path(workdir: WorkDir, made: ExternalHypotheses) -> Path:
-    return _folder(workdir) / f"{made.name}-{made.test_set}-{made.direction}.json"

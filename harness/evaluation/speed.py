@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 
 from harness.core.errors import UserError
-from harness.core.files import key_of
-from harness.core.record_store import FORMAT, read_measurement, write_measurement
+from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.inference.decoding import decode
 from harness.inference.engine import Engine, EngineLoader
@@ -37,7 +36,6 @@ class SpeedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
         tokens: generated tokens per timed segment.
         peak_memory: bytes; on a CPU the largest resident set of the process meanwhile, on CUDA the largest allocation;
             None where the system does not tell.
-        format_version: of the file.
     """
 
     key: str
@@ -48,12 +46,14 @@ class SpeedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     seconds: tuple[float, ...]
     tokens: tuple[int, ...]
     peak_memory: int | None
-    format_version: int = FORMAT
 
     @property
     def seconds_per_item(self) -> float:
         """Mean seconds per segment at batch 1."""
         return sum(self.seconds) / len(self.seconds)
+
+
+SPEEDS = Store("speed", SpeedMeasurement, 2, "remove it and evaluate again")
 
 
 def speed(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> SpeedMeasurement:
@@ -62,14 +62,9 @@ def speed(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) ->
     Raises:
         UserError: the segmentation is empty, or a segment's audio does not read.
     """
-    key = key_of(["speed", FORMAT, request.conditions, request.decoding.max_new_tokens, SEGMENTS])
-    path = workdir.measurements / f"{key}.json"
-    stored = read_measurement(path, SpeedMeasurement)
-    if stored is not None:
-        return stored
-    result = _measure(request, key, engine())
-    write_measurement(path, result)
-    return result
+    inputs = [request.conditions, request.decoding.max_new_tokens, SEGMENTS]
+    entry = SPEEDS.entry(workdir.measurements, inputs)
+    return entry.get(lambda: _measure(request, entry.key, engine()))
 
 
 def _measure(request: GenerationRequest, key: str, engine: Engine) -> SpeedMeasurement:

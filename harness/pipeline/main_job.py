@@ -1,13 +1,12 @@
 """The main job: build every system, evaluate, rank, pack; every stage reads what the one before left on disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
 
 from harness.calibration.system_artifacts import build_system, find_artifact
-from harness.compression.artifact import Artifact
 from harness.compression.registry import System, get_system
 from harness.compression.size import SizeReport, measure, verdict
 from harness.config.task import Task
@@ -15,11 +14,14 @@ from harness.core.errors import UserError
 from harness.core.process_pool import in_processes
 from harness.core.progress import log, progress
 from harness.core.workdir import WorkDir
-from harness.evaluation.evaluate import Evaluation, SystemUnderTest, evaluate, evaluation_path, prepare
+from harness.evaluation.evaluate import SystemUnderTest, entry_of, evaluate, evaluate_external, prepare
+from harness.evaluation.evaluation_store import EXTERNAL, Evaluation, load_evaluations
+from harness.evaluation.external_hypotheses import load_external_hypotheses
 from harness.inference.engine import lazily
 from harness.pipeline.build_order import schedule
 from harness.reporting.leaderboard.assemble import assemble_leaderboard
 from harness.reporting.leaderboard.rows import Leaderboard
+from harness.scoring.context import ScoringContext
 from harness.testsets.load import load_test_set
 from harness.testsets.testset import TestSet
 
@@ -126,7 +128,17 @@ def evaluate_stage(job: Job) -> Evaluated:
         _translate_side_by_side(job, test_sets)
     found: list[Evaluation] = []
     failures = _each(job, "evaluate", lambda system: _evaluate(job, system, test_sets, found))
-    return Evaluated(tuple(found), failures)
+    return Evaluated((*found, *_evaluate_imports(job, test_sets)), failures)
+
+
+def _evaluate_imports(job: Job, test_sets: dict[str, TestSet]) -> Iterator[Evaluation]:
+    """Score imported translations again, since the task's metrics may have changed since they were imported."""
+    for direction in job.task.directions:
+        for name in job.task.sets(direction):
+            if name in test_sets:
+                context = ScoringContext(job.task, test_sets[name], direction, job.workdir)
+                for made in load_external_hypotheses(test_sets[name].name, direction, job.workdir):
+                    yield evaluate_external(made, context)
 
 
 def _import_sets(job: Job) -> dict[str, TestSet]:
@@ -179,9 +191,7 @@ def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
         sets = [
             (name, direction)
             for name, direction in _units(job, under_test, test_sets)
-            if not evaluation_path(
-                job.task, job.workdir, under_test.artifact, test_sets[name].name, direction
-            ).is_file()
+            if entry_of(under_test, test_sets[name].name, direction).recall() is None
         ]
         if sets:
             waiting.append(_Unit(bare, system.name, tuple(sets)))
@@ -230,19 +240,14 @@ def _each(job: Job, verb: str, work: Callable[[System], object]) -> tuple[Failur
 
 
 def leaderboard_stage(job: Job) -> Leaderboard:
-    """Rank the systems whose artifacts are there and evaluated.
+    """Rank the job's systems and the imported ones from their stored evaluations.
 
     Raises:
-        UserError: none is.
+        UserError: none is evaluated, or a stored evaluation is damaged.
     """
-    return assemble_leaderboard(job.task, _present(job), job.workdir)
-
-
-def _present(job: Job) -> Sequence[Artifact]:
-    artifacts = []
-    for system in job.systems:
-        try:
-            artifacts.append(find_artifact(job.task, system.name, job.workdir))
-        except UserError as error:
-            log(f"left out: {error}")
-    return artifacts
+    names = {system.name for system in job.systems}
+    evaluations = [e for e in load_evaluations(job.task, job.workdir) if e.role == EXTERNAL or e.system in names]
+    missing = names - {each.system for each in evaluations}
+    if missing and evaluations:
+        log(f"Not evaluated and left out: {', '.join(sorted(missing))}.")
+    return assemble_leaderboard(job.task, evaluations)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from harness.core.errors import UserError
+from harness.core.markdown import compact_table
 from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.generate import generate
 from harness.inference.output_flags import flagged
@@ -94,13 +95,12 @@ def render_markdown(rows: Sequence[SegmenterResult]) -> str:
         "Split and merged: of the gold sentences, or of the stretches of speech that silero-vad hears where a set came",
         f"unsegmented. {', '.join(metrics)} x 100 after re-segmentation; `-`: not measured.",
         "",
-        f"| {' | '.join(head)} |",
-        f"|---|---|{'--:|' * (len(head) - 2)}",
+        *compact_table(head, [_row(row, metrics) for row in rows], {0, 1}),
     ]
-    return "\n".join([*lines, *(_row(row, metrics) for row in rows)]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _row(row: SegmenterResult, metrics: Sequence[str]) -> str:
+def _row(row: SegmenterResult, metrics: Sequence[str]) -> list[str]:
     share = row.coverage.dropped_share
     dropped = "no speech" if share is None else f"{100 * share:.2f} %"
     of = row.coverage.sentences
@@ -108,7 +108,7 @@ def _row(row: SegmenterResult, metrics: Sequence[str]) -> str:
     absent = "-" if row.scores else "no reference"
     scores = [f"{row.scores[m]:.2f}" if m in row.scores else absent for m in metrics]
     against = "" if row.coverage.against == "gold" else " (silero)"
-    cells = [
+    return [
         row.test_set,
         row.method,
         str(row.coverage.segments),
@@ -118,4 +118,3 @@ def _row(row: SegmenterResult, metrics: Sequence[str]) -> str:
         flags,
         *scores,
     ]
-    return f"| {' | '.join(cells)} |"

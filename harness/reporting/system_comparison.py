@@ -1,19 +1,17 @@
-"""Two systems on one test set: every metric of the task, tested in both ways."""
+"""Two systems on one test set: every metric of the task, tested by both methods."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
-from harness.calibration.system_artifacts import find_artifact
+from harness.compression.artifact import open_artifact
 from harness.config.task import Task
 from harness.core.errors import UserError
 from harness.core.progress import log_once
 from harness.core.workdir import WorkDir
-from harness.evaluation.evaluate import evaluation_path, read_evaluation
-from harness.inference.generation_store import load_hypotheses
-from harness.reporting.leaderboard.ranking import ScoringContext, statistics_of
-from harness.scoring.alignment import Lines, lines_of
-from harness.scoring.metric import NotMeasuredError
+from harness.evaluation.evaluation_store import Evaluation, load_evaluations
 from harness.scoring.significance import Comparison, approximate_randomisation, paired_bootstrap
-from harness.testsets.load import load_test_set, test_set_name
 
 
 class Tested(msgspec.Struct, frozen=True):
@@ -42,40 +40,40 @@ class Tested(msgspec.Struct, frozen=True):
 
 
 def compare(task: Task, systems: tuple[str, str], where: tuple[str, str], workdir: WorkDir) -> tuple[Tested, ...]:
-    """Compare two evaluated systems; a metric that cannot be computed here is left out and said.
+    """Compare two evaluated systems; a metric that was not measured of both is left out, and stderr says so.
 
     Args:
         task: its metrics.
-        systems: names of the systems.
+        systems: names of the systems or imports, or paths of artifacts.
         where: name of the test set, and the direction.
         workdir: the store.
 
     Raises:
-        UserError: one is not built or not evaluated there, or the set has no references.
+        UserError: a system is not evaluated there, or the set has no references.
     """
-    name, direction = where
-    entry = next((entry for entry in task.sets(direction) if test_set_name(entry) == name), name)
-    ground = ScoringContext(task, load_test_set(entry, workdir), direction, workdir)
-    texts = [ground.texts(_lines(task, system, ground)) for system in systems]
-    found = []
-    for metric in task.scoring.metrics:
-        try:
-            one, other = (statistics_of(each, metric, ground) for each in texts)
-        except NotMeasuredError as error:
-            log_once(f"{metric} is not measured: {error}")
+    evaluations = load_evaluations(task, workdir)
+    found = [_evaluation(evaluations, name, where, workdir) for name in systems]
+    tested = []
+    for name in task.scoring.metrics:
+        one, other = (each.statistics(name, task) for each in found)
+        if one is None or other is None:
+            log_once(f"{name} was not measured of both systems on {where[0]} and is left out.")
             continue
         tests = paired_bootstrap([one], [other]), approximate_randomisation(one, other)
-        found.append(Tested(metric, *systems, *tests))
-    return tuple(found)
-
-
-def _lines(task: Task, system: str, ground: ScoringContext) -> Lines:
-    artifact = find_artifact(task, system, ground.workdir)
-    path = evaluation_path(task, ground.workdir, artifact, ground.test_set.name, ground.direction)
-    evaluation = read_evaluation(path)
-    if evaluation is None:
+        tested.append(Tested(name, *systems, *tests))
+    if not tested:
         raise UserError(
-            f"{system} is not evaluated on {ground.test_set.name} in {ground.direction} yet: "
-            f"`harness run --stage evaluate --system {system}` does that."
+            f"{where[0]} has no references in {where[1]}, or none of the task's metrics was measured on it."
         )
-    return lines_of(load_hypotheses(ground.workdir.hypotheses / evaluation.hypotheses))
+    return tuple(tested)
+
+
+def _evaluation(evaluations: Sequence[Evaluation], name: str, where: tuple[str, str], workdir: WorkDir) -> Evaluation:
+    artifact = open_artifact(Path(name), workdir.cache).id if Path(name).is_dir() else ""
+    for each in evaluations:
+        if (each.test_set, each.direction) == where and (each.artifact == artifact or each.system == name):
+            return each
+    raise UserError(
+        f"{name} is not evaluated on {where[0]} in {where[1]} yet: `harness run --stage evaluate --system {name}` "
+        "does that."
+    )

@@ -15,7 +15,7 @@ from harness.inference.hypothesis import HypothesisSet
 from harness.resegmentation import Resegmented, Talk, get_resegmenter, resegment
 from harness.resegmentation.text_mapping import join
 from harness.scoring.metric import Texts
-from harness.scoring.postprocess import get_postprocessor
+from harness.scoring.postprocess import POSTPROCESSORS
 from harness.testsets.segments import Segment
 from harness.testsets.testset import TestSet
 
@@ -77,7 +77,7 @@ def aligned(lines: Lines, test_set: TestSet, workdir: WorkDir, settings: Scoring
         raise UserError(f"These are hypotheses of {lines.test_set}, not of {test_set.name}: name the right test set.")
     if lines.target not in test_set.references:
         raise UserError(f"{test_set.name} has no references in {lines.target!r}: it can be translated but not scored.")
-    clean = get_postprocessor(settings.postprocess)
+    clean = POSTPROCESSORS.get(settings.postprocess)
     texts = tuple(clean.apply(text, lines.target) for text in lines.texts)
     found = _cut(msgspec.structs.replace(lines, texts=texts), test_set, workdir, settings)
     for finding in found.findings:
@@ -103,7 +103,7 @@ def made_by(made: HypothesisSet, test_set: TestSet, settings: Scoring | None = N
 
 
 def _made_by(lines: Lines, test_set: TestSet, settings: Scoring, resegmenter: str) -> str:
-    post = get_postprocessor(settings.postprocess).identity
+    post = POSTPROCESSORS.get(settings.postprocess).identity
     return f"post:{post}|reseg:{resegmenter}|set:{test_set.name}@{test_set.key[:12]}|{lines.origin}"
 
 

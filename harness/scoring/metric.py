@@ -1,35 +1,73 @@
-"""Scores: numbers that carry their signature, and what a scorer is.
+"""Metrics: what a metric states about itself, the numbers that it gives, and the registry of metrics.
 
-A new metric is one module in this folder, named in `_MODULES`: a function from texts to a score, registered with
-what else its number depends on.
+A new metric is one module in `harness/scoring/metrics/`, or in an installed package with an entry point of the group
+`stcompress.metrics`. Most are a function of texts:
 
-    @scorer("TER", identity=lambda target: library_version("sacrebleu"))
+    @metric(Scale("TER", higher_is_better=False), identity=lambda target: library_version("sacrebleu"))
     def ter(texts: Texts) -> Scored: ...
 
-One that needs settings of the task registers a function that makes the scorer from them (`configured_scorer`).
+A metric that depends on settings of the task registers a function that makes its scorer (`configured_metric`). Reports
+take a metric's direction, unit, format and tests from what it states here, and from nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from enum import StrEnum
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.config.scoring import Scoring
 from harness.core.errors import UserError
+from harness.core.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """How the numbers of a metric are read.
+
+    Attributes:
+        name: of the metric, e.g. `BLEU`.
+        unit: e.g. `x 100` or `nats per token`.
+        form: format specification of printed values.
+        higher_is_better: direction of the metric.
+        short: column header where there is little room; by default the name.
+        description: what the number is, in a few words; by default the name.
+    """
+
+    name: str
+    unit: str = "x 100"
+    form: str = ".2f"
+    higher_is_better: bool = True
+    short: str = ""
+    description: str = ""
+
+    @property
+    def better(self) -> str:
+        """`higher` or `lower`, for sentences."""
+        return "higher" if self.higher_is_better else "lower"
+
+    def quality(self, value: float) -> float:
+        """Return a number that is larger for better values."""
+        return value if self.higher_is_better else -value
 
 
 class Score(msgspec.Struct, frozen=True):
-    """One number for one hypothesis set.
+    """One number for one set of hypotheses.
 
     Attributes:
-        metric: `BLEU`, `chrF`, `COMET` or `cross-entropy`.
-        value: on the scale that `unit` names.
-        unit: `x 100` for BLEU, chrF and COMET; `nats per token` for cross-entropy.
+        metric: name of the metric.
+        value: in the unit of `unit`.
+        unit: as in the metric's `Scale`.
         signature: everything that changes the number: metric version and settings, resegmenter, post-processing,
             generation settings, artifact id.
-        segments: how many segments it is computed over.
+        segments: number of segments that it is computed over.
     """
 
     metric: str
@@ -40,30 +78,31 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """A score and, where it is a mean over segments, what it is the mean of.
+    """A score with the statistics that significance tests need.
 
     Attributes:
         score: the number for the whole set.
-        by_segment: one number per segment on the score's scale; empty for corpus metrics such as BLEU and chrF.
+        statistics: one row of numbers per segment; the metric's `from_sums` gives the value of any sample of segments
+            from the sum of their rows. Empty for a metric without such statistics, which cannot be tested.
     """
 
     score: Score
-    by_segment: tuple[float, ...] = ()
+    statistics: tuple[tuple[float, ...], ...] = ()
 
 
 class NotMeasuredError(UserError):
-    """A metric that cannot be computed here, for a reason the user can mend; the others still can."""
+    """A metric cannot be computed here, for a reason that the user can change; other metrics still can."""
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """Aligned texts, line N of one belonging to line N of the others.
+    """Aligned texts: line N of each belongs to line N of the others.
 
     Attributes:
-        hypotheses: translations; a single one may be empty when the model said nothing.
+        hypotheses: translations; a line may be empty where the model generated nothing.
         references: reference translations.
         sources: transcripts, or None where the test set has none.
-        target: ISO 639-1 code of the translations' language.
-        made_by: how the hypotheses were made, as the second half of the signature.
+        target: ISO 639-1 code of the language of the translations.
+        made_by: how the hypotheses were made: the second half of signatures.
     """
 
     hypotheses: tuple[str, ...]
@@ -76,7 +115,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse texts that do not belong together.
 
         Raises:
-            UserError: nothing to score, or the numbers of lines differ.
+            UserError: there is nothing to score, or the numbers of lines differ.
         """
         check_counts(len(self.hypotheses), len(self.references), "references")
         if self.sources is not None:
@@ -84,10 +123,10 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_counts(hypotheses: int, others: int, what: str) -> None:
-    """Refuse to score a set of hypotheses that is missing, short or too long.
+    """Refuse to score hypotheses that are missing, too few or too many.
 
     Raises:
-        UserError: no hypotheses, or not as many as references or sources.
+        UserError: there are no hypotheses, or not as many as references or sources.
     """
     if not hypotheses:
         raise UserError("There are no hypotheses to score: translate the test set first.")
@@ -98,64 +137,111 @@ def check_counts(hypotheses: int, others: int, what: str) -> None:
         )
 
 
+def describe_units(scales: Sequence[Scale]) -> str:
+    """Return the units of metrics in one phrase, e.g. `BLEU and chrF x 100; TER x 100 (lower is better)`."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for scale in scales:
+        direction = "" if scale.higher_is_better else " (lower is better)"
+        unit = scale.unit if scale.unit.startswith("x ") else f"in {scale.unit}"
+        groups.setdefault((unit, direction), []).append(scale.description or scale.name)
+    return "; ".join(f"{_listed(names)} {unit}{direction}" for (unit, direction), names in groups.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 @dataclass(frozen=True)
 class Scorer:
-    """A registered metric.
+    """A metric that is ready to score.
 
     Attributes:
-        metric: its name, e.g. `BLEU`.
-        identity: target language -> what the number depends on beside the texts (library version, checkpoint); it
-            enters the key under which scores are stored.
+        identity: target language -> what the number depends on beside the texts (library version, checkpoint); part
+            of the key under which scores are stored.
         score: computes the number; a pure function of the texts.
     """
 
-    metric: str
     identity: Callable[[str], str]
     score: Callable[[Texts], Scored]
 
 
-Factory = Callable[[Scoring], Scorer]
-"""Makes a scorer from the task's settings. Raises NotMeasuredError when what it needs is not there."""
+class Need(StrEnum):
+    """What a metric needs beside the hypotheses."""
 
-_MODULES = ("bleu", "chrf", "comet")
-_FACTORIES: dict[str, Factory] = {}
+    SOURCE = "source"
+    REFERENCE = "reference"
+    CHECKPOINT = "checkpoint"
 
 
-def scorer(metric: str, identity: Callable[[str], str]) -> Callable[[Callable[[Texts], Scored]], Scorer]:
-    """Register the decorated function as the scorer of `metric`."""
+def mean_of_sums(sums: "Array") -> "Array":
+    """Return the means over segments, shape (samples,), of sums of the rows (value, 1), shape (samples, 2)."""
+    return sums[:, 0] / sums[:, 1]
 
-    def register(function: Callable[[Texts], Scored]) -> Scorer:
-        made = Scorer(metric, identity, function)
-        configured_scorer(metric)(lambda _settings: made)
-        return made
+
+def mean_statistics(values: "tuple[float, ...]") -> tuple[tuple[float, ...], ...]:
+    """Return the rows of a metric that is the mean of one value per segment, for `mean_of_sums`."""
+    return tuple((value, 1.0) for value in values)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A registered metric.
+
+    Attributes:
+        scale: name, unit and direction.
+        configure: makes the scorer from the task's settings and the metric's name. Raises NotMeasuredError when what
+            it needs is not on this machine.
+        from_sums: sums of rows of statistics, shape (samples, numbers) -> values of the metric, shape (samples,).
+        needs: what must be there to compute it.
+    """
+
+    scale: Scale
+    configure: Callable[[Scoring, str], Scorer]
+    from_sums: Callable[["Array"], "Array"] = mean_of_sums
+    needs: frozenset[Need] = frozenset({Need.REFERENCE})
+
+
+METRICS: Registry[Metric] = Registry("metric", "harness.scoring.metrics", "metrics")
+
+
+def metric(
+    scale: Scale, identity: Callable[[str], str], from_sums: Callable[["Array"], "Array"] = mean_of_sums
+) -> Callable[[Callable[[Texts], Scored]], Callable[[Texts], Scored]]:
+    """Register the decorated function of texts as a metric; see `Scorer` and `Metric` for the arguments."""
+
+    def register(function: Callable[[Texts], Scored]) -> Callable[[Texts], Scored]:
+        made = Scorer(identity, function)
+        METRICS.add(scale.name, Metric(scale, lambda _settings, _name: made, from_sums), function.__module__)
+        return function
 
     return register
 
 
-def configured_scorer(metric: str) -> Callable[[Factory], Factory]:
-    """Register the decorated function as what makes the scorer of `metric` from the task's settings."""
+def configured_metric(
+    scale: Scale, needs: frozenset[Need], from_sums: Callable[["Array"], "Array"] = mean_of_sums
+) -> Callable[[Callable[[Scoring, str], Scorer]], Callable[[Scoring, str], Scorer]]:
+    """Register the decorated function as what makes a metric's scorer from the task's settings."""
 
-    def register(factory: Factory) -> Factory:
-        if metric in _FACTORIES:
-            raise ValueError(f"metric {metric!r} is registered twice")
-        _FACTORIES[metric] = factory
-        return factory
+    def register(function: Callable[[Scoring, str], Scorer]) -> Callable[[Scoring, str], Scorer]:
+        METRICS.add(scale.name, Metric(scale, function, from_sums, needs), function.__module__)
+        return function
 
     return register
 
 
-def get_scorer(metric: str, settings: Scoring) -> Scorer:
-    """Return a scorer by the metric's name, as the task wants it.
+def get_metric(name: str, settings: Scoring) -> Metric:
+    """Return a metric by the name that the task uses for it.
+
+    A name that the task gives to a further COMET checkpoint is the metric COMET with that checkpoint.
 
     Raises:
-        UserError: there is none.
-        NotMeasuredError: there is one, but what it needs is not on this machine.
+        UserError: there is no such metric.
     """
-    for module in _MODULES:
-        import_module(f"harness.scoring.{module}")
-    if metric not in _FACTORIES:
-        raise UserError(f"No scorer is named {metric!r}: there are {', '.join(sorted(_FACTORIES))}.")
-    return _FACTORIES[metric](settings)
+    if name not in settings.comets:
+        return METRICS.get(name)
+    base = METRICS.get("COMET")
+    scale = msgspec.structs.replace(base.scale, name=name)
+    return Metric(scale, base.configure, base.from_sums, base.needs)
 
 
 def library_version(library: str) -> str:

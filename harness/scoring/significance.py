@@ -1,7 +1,7 @@
 """Significance: is one system better than another, or did the test set fall its way?
 
-- *Paired bootstrap* (Koehn, 2004): the test set is drawn anew from its own segments; how often does the difference
-  stray from its mean by as much as was found?
+- *Paired bootstrap* (Koehn, 2004): segments of the test set are drawn with replacement; how often is the
+  difference as far from its mean as the observed difference is from zero?
 - *Approximate randomisation* (Riezler and Maxwell, 2005): the two systems exchange segments at random; how often is
   the difference as large as was found?
 - *Clusters* as WMT draws them: a line stands between two ranks when every system above it is significantly better
@@ -136,7 +136,8 @@ def clusters(systems: Sequence[Statistics], resampling: Resampling = DEFAULT) ->
         return ()
     _check(systems)
     values = [system.score for system in systems]
-    order = sorted(range(len(systems)), key=lambda index: -values[index])
+    sign = -1 if systems[0].higher_is_better else 1
+    order = sorted(range(len(systems)), key=lambda index: sign * values[index])
     scores = [values[index] for index in order]
     sampled = [_resampled([systems[index]], resampling) for index in order]
     found = [0] * len(systems)

@@ -20,10 +20,10 @@ from harness.core.progress import log_once
 from harness.core.text import one_line
 from harness.core.workdir import WorkDir
 from harness.evaluation.external_hypotheses import ExternalHypotheses, segments_for
-from harness.reporting.leaderboard.ranking import ScoringContext
-from harness.scoring.metric import NotMeasuredError, Score
+from harness.scoring.context import ScoringContext
+from harness.scoring.metric import Scale, Score, get_metric
 from harness.scoring.significance import Interval, clusters, interval
-from harness.scoring.statistics import Statistics
+from harness.scoring.statistics import Statistics, statistics_of
 from harness.submission.check import DESCRIPTION_SUFFIX
 from harness.submission.check.container import COUNT_LIMIT, MEMBER_LIMIT, Member, read_archive
 from harness.submission.check.layout import file_name
@@ -98,8 +98,8 @@ def rescore(folder: Path, task: Task, workdir: WorkDir) -> Report:
         for entry in task.sets(direction):
             test_set = _present(entry, task, direction, workdir)
             if test_set is not None:
-                ground = ScoringContext(task, test_set, direction, workdir)
-                rows += _rank([_read(one, ground, findings) for one in submissions], ground, findings)
+                context = ScoringContext(task, test_set, direction, workdir)
+                rows += _rank([_read(one, context, findings) for one in submissions], context, findings)
     return Report(tuple(rows), tuple(findings))
 
 
@@ -147,10 +147,10 @@ def _members(root: Path) -> Iterator[Member]:
             yield Member(path.relative_to(root).as_posix(), read_bounded(path, MEMBER_LIMIT))
 
 
-def _read(one: _Submission, ground: ScoringContext, findings: list[Finding]) -> ExternalHypotheses | None:
+def _read(one: _Submission, context: ScoringContext, findings: list[Finding]) -> ExternalHypotheses | None:
     """Return a submission's translations of a test set; None, with a finding where that is a fault."""
-    test_set = ground.test_set
-    path = f"{ground.task.names.archive_task}/{test_set.campaign_name}/{file_name(ground.direction)}"
+    test_set = context.test_set
+    path = f"{context.task.names.archive_task}/{test_set.campaign_name}/{file_name(context.direction)}"
     member = one.find(path)
     if member is None or member.data is None:
         return None
@@ -160,7 +160,7 @@ def _read(one: _Submission, ground: ScoringContext, findings: list[Finding]) -> 
         return ExternalHypotheses(
             name=one.name,
             test_set=test_set.name,
-            direction=ground.direction,
+            direction=context.direction,
             declared_bytes=_declared(one),
             source=where,
             segments=_segments(one, test_set, len(texts)),
@@ -187,28 +187,28 @@ def _declared(one: _Submission) -> int | None:
     return int(match[1].replace(",", "")) if match else None
 
 
-def _rank(made: Sequence[ExternalHypotheses | None], ground: ScoringContext, findings: list[Finding]) -> list[Rescored]:
+def _rank(
+    made: Sequence[ExternalHypotheses | None], context: ScoringContext, findings: list[Finding]
+) -> list[Rescored]:
     rows: list[Rescored] = []
     found: list[Statistics] = []
     for one in (one for one in made if one is not None):
         try:
-            scores, statistics = _score(one, ground)
+            scores, statistics = _score(one, context)
         except UserError as error:
             findings.append(Finding(one.source, "not-scored", str(error)))
             continue
         rows.append(_row(one, scores))
         found += statistics
-    return _placed(rows, found, ground.task.scoring.metrics[0])
+    return _placed(rows, found, get_metric(context.task.scoring.metrics[0], context.task.scoring).scale)
 
 
-def _score(one: ExternalHypotheses, ground: ScoringContext) -> tuple[tuple[Score, ...], list[Statistics]]:
-    scores = ground.scores(one.lines)
-    if not ground.scored:
-        return scores, []
-    try:
-        return scores, [ground.statistics(one.lines)]
-    except NotMeasuredError:
-        return scores, []
+def _score(one: ExternalHypotheses, context: ScoringContext) -> tuple[tuple[Score, ...], list[Statistics]]:
+    """Return the scores, and the statistics of the task's first metric where it was measured."""
+    scored = context.scored(one.lines)
+    first = get_metric(context.task.scoring.metrics[0], context.task.scoring)
+    statistics = [statistics_of(first, each.statistics) for each in scored if each.score.metric == first.scale.name]
+    return tuple(each.score for each in scored), statistics
 
 
 def _row(one: ExternalHypotheses, scores: tuple[Score, ...]) -> Rescored:
@@ -221,11 +221,15 @@ def _row(one: ExternalHypotheses, scores: tuple[Score, ...]) -> Rescored:
     )
 
 
-def _placed(rows: Sequence[Rescored], found: Sequence[Statistics], metric: str) -> list[Rescored]:
+def _placed(rows: Sequence[Rescored], found: Sequence[Statistics], scale: Scale) -> list[Rescored]:
     """Return rows by the first metric, with intervals and clusters where every row has statistics."""
     if len(found) == len(rows):
         rows = [
             msgspec.structs.replace(row, interval=interval([one]), cluster=cluster)
             for row, one, cluster in zip(rows, found, clusters(found), strict=True)
         ]
-    return sorted(rows, key=lambda row: (row.value(metric) is None, -(row.value(metric) or 0.0), row.name))
+    return sorted(rows, key=lambda row: (row.value(scale.name) is None, -_quality(row, scale), row.name))
+
+
+def _quality(row: Rescored, scale: Scale) -> float:
+    return scale.quality(row.value(scale.name) or 0.0)

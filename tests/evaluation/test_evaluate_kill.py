@@ -13,7 +13,7 @@ from tests.helpers.kill_evaluate import MOMENTS
 
 KILLS = int(os.environ.get("HARNESS_KILLS", "0"))
 """Kills at random moments; more come at fixed ones: all of them where random ones are asked for, else some."""
-SOME = ("the second recording is heard", "the resegmenter runs", "COMET scores")
+SOME = ("the second recording is classified", "the resegmenter runs", "COMET scores")
 
 
 @pytest.mark.skipif(find_spec("comet") is None or find_spec("mweralign") is None, reason="needs both extras")

@@ -1,4 +1,4 @@
-"""ExternalHypotheses hypotheses: read, scored and ranked beside ours, and never taken for measured."""
+"""External hypotheses: read, scored, ranked with our systems, and never taken for measured."""
 
 import zipfile
 from dataclasses import replace
@@ -9,6 +9,8 @@ import pytest
 from harness.config.task import Task, load_task
 from harness.core.errors import UserError
 from harness.core.workdir import WorkDir
+from harness.evaluation.evaluate import evaluate_external
+from harness.evaluation.evaluation_store import load_evaluations
 from harness.evaluation.external_hypotheses import (
     ExternalHypotheses,
     HypothesisImport,
@@ -16,8 +18,9 @@ from harness.evaluation.external_hypotheses import (
     load_external_hypotheses,
     read_texts,
 )
-from harness.reporting.leaderboard import Section, render_markdown
-from harness.reporting.leaderboard.ranking import ScoringContext, external_row, ranked
+from harness.reporting.leaderboard import Row, Section, render_markdown
+from harness.reporting.leaderboard.assemble import assemble_leaderboard
+from harness.scoring.context import ScoringContext
 from harness.submission.check import DESCRIPTION_SUFFIX
 from harness.submission.rescore import rescore
 from harness.testsets.load import load_test_set
@@ -51,8 +54,17 @@ def write(path: Path, text: str) -> Path:
 def bring(
     path: Path, test_set: TestSet, workdir: WorkDir, name: str = "theirs", column: str = ""
 ) -> ExternalHypotheses:
-    """HypothesisImport a file with a declared size of 5 MB."""
+    """Import a file with a declared size of 5 MB."""
     return import_hypotheses(HypothesisImport(name, path, column, 5_000_000), test_set, "en-de", workdir)
+
+
+def ranked(task: Task, test_set: TestSet, workdir: WorkDir) -> tuple[Row, ...]:
+    """Evaluate every import and return the rows of the leaderboard's only section."""
+    context = ScoringContext(task, test_set, "en-de", workdir)
+    for made in load_external_hypotheses(test_set.name, "en-de", workdir):
+        evaluate_external(made, context)
+    (section,) = assemble_leaderboard(task, load_evaluations(task, workdir)).sections
+    return section.rows
 
 
 def test_csv_and_text_give_the_same_lines(tmp_path: Path) -> None:
@@ -97,7 +109,7 @@ def test_an_import_is_ranked_beside_ours_and_marked(
     bring(write(tmp_path / "worse.txt", "das Modell\nwir messen\nnein\n"), test_set, workdir, name="worse")
     assert [entry.name for entry in load_external_hypotheses(test_set.name, "en-de", workdir)] == ["theirs", "worse"]
     assert load_external_hypotheses(test_set.name, "en-zh", workdir) == ()
-    rows = {row.system: row for row in ranked([], {}, (task, test_set.name, "en-de"), workdir)}
+    rows = {row.system: row for row in ranked(task, test_set, workdir)}
     best = rows["theirs"]
     assert (best.role, best.bytes, best.weights_bytes, best.fits, best.declared) == (
         "external", 5_000_000, None, False, True,
@@ -135,7 +147,7 @@ def test_one_line_per_recording_is_cut_along_the_references(
 ) -> None:
     """Forbids that a translation of a whole recording loses against the same words in lines."""
     bring(write(tmp_path / "a.txt", " ".join(GERMAN)), test_set, workdir)
-    (row,) = ranked([], {}, (task, test_set.name, "en-de"), workdir)
+    (row,) = ranked(task, test_set, workdir)
     assert row.value("chrF") == pytest.approx(100)
     assert "|reseg:mweralign " in row.scores[0].signature
 
@@ -173,5 +185,6 @@ def test_a_set_without_references_has_no_number(
     """Forbids a score of 0, or a rank, where there are no references."""
     made = bring(write(tmp_path / "a.txt", "\n".join(GERMAN)), test_set, workdir)
     blind = replace(test_set, references={})
-    row = external_row(made, ScoringContext(task, blind, "en-de", workdir))
+    found = evaluate_external(made, ScoringContext(task, blind, "en-de", workdir))
+    (row,) = assemble_leaderboard(task, [found]).sections[0].rows
     assert (row.scores, row.interval, row.cluster) == ((), None, None)

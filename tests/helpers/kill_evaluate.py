@@ -2,11 +2,11 @@
 
     python -m tests.helpers.kill_evaluate FOLDER KILLS [MOMENT ...]
 
-What is killed is the whole stage: SHAS hears a set's recordings, the model translates, mweralign re-segments, BLEU,
-chrF and COMET score, the references are foreseen and speed is measured. One process loads the libraries; every
-evaluation runs in a fork of it (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads). Moments are
-drawn at random (seeded), one in each of KILLS equal spans of an undisturbed evaluation's time; those with a name are
-fixed, in the middle of each kind of work. Every killed evaluation is then run again.
+What is killed is the whole stage: SHAS classifies the frames of a set's recordings, the model translates, mweralign
+re-segments, BLEU, chrF and COMET score, the references are predicted and speed is measured. One process loads the
+libraries; every evaluation runs in a fork of it (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads).
+Moments are drawn at random (seeded), one in each of KILLS equal spans of an undisturbed evaluation's time; those with
+a name are fixed, in the middle of each kind of work. Every killed evaluation is then run again.
 """
 
 import itertools
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import transformers.models.qwen2_audio.modeling_qwen2_audio  # noqa: F401 - a fork must not import for seconds
@@ -33,18 +34,18 @@ from tests.helpers.tiny_blind import write_blind_task
 SYSTEMS = ("fp16-finetuned", "hqq4")
 COMPARED = ("segmentations", "resegmented", "scores")
 """Folders whose files must be equal to the byte; the others hold times."""
-MOMENTS = {
-    "the second recording is heard": ("harness.segmentation.shas.ShasFrameClassifier.classify", 1),
-    "a segmentation is stored": ("harness.segmentation.segmenter.write_json", 0),
+MOMENTS: dict[str, tuple[str, int]] = {
+    "the second recording is classified": ("harness.segmentation.shas.ShasFrameClassifier.classify", 1),
+    "a segmentation is stored": ("store:segmentation", 0),
     "the third batch is translated": ("harness.inference.generate.decode", 2),
-    "a talk was re-segmented and is not stored": ("harness.resegmentation.resegment.write_json", 0),
+    "a talk was re-segmented and is not stored": ("store:resegmentation", 0),
     "the resegmenter runs": ("harness.resegmentation.mweralign.run_command", 0),
     "COMET scores": ("harness.scoring.comet_process.CometProcess.score", 0),
-    "a score is stored": ("harness.scoring.score_store.write_json", 1),
-    "the references are foreseen": ("harness.evaluation.cross_entropy.sentence_nats", 1),
-    "an evaluation is stored": ("harness.evaluation.evaluate.write_json", 0),
+    "a score is stored": ("store:score", 1),
+    "the references are predicted": ("harness.evaluation.cross_entropy.sentence_nats", 1),
+    "an evaluation is stored": ("store:evaluation", 0),
 }
-"""Names of functions that do not return when they are called for the n-th time, counted from 0."""
+"""Names of functions, or kinds of stored results, and the number of the call that does not return, from 0."""
 
 
 class Evaluations:
@@ -99,19 +100,24 @@ class Evaluations:
     def _scores(self, name: str) -> dict[str, object]:
         found: dict[str, object] = {}
         for path in sorted(self._workdir(name).evaluations.glob("*.json")):
-            evaluation = json.loads(path.read_text(encoding="utf-8"))["evaluation"]
-            found[path.name] = [evaluation["scores"], evaluation["flags"]]
+            evaluation = json.loads(path.read_text(encoding="utf-8"))["value"]
+            found[path.name] = [evaluation["scored"], evaluation["flags"]]
         return found
 
 
 def kill_at(target: str, call: int) -> Callable[[], None]:
-    """Return what lets a process kill itself when a function is called for the n-th time, counted from 0."""
+    """Return what lets a process kill itself when a function is called for the n-th time, counted from 0.
+
+    A target `store:KIND` is the writing of a stored result of that kind.
+    """
+    kind = target.partition(":")[2]
+    target = "harness.core.store.StoreEntry.write" if kind else target
 
     def prepare() -> None:
         function, calls = pkgutil.resolve_name(target), itertools.count()
 
-        def die_in_time(*arguments: object, **named: object) -> object:
-            if next(calls) == call:
+        def die_in_time(*arguments: Any, **named: object) -> object:
+            if (not kind or arguments[0].store.kind == kind) and next(calls) == call:
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*arguments, **named)
 

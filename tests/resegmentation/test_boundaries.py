@@ -10,7 +10,7 @@ import pytest
 
 from harness.resegmentation import Talk, get_resegmenter, resegment
 from harness.resegmentation.text_mapping import SPACELESS, join
-from harness.scoring.bleu import score_bleu
+from harness.scoring.metrics.bleu import score_bleu
 
 CORPUS = Path(__file__).parents[2] / "data" / "demo" / "corpus" / "eval" / "sentences.jsonl"
 MWERALIGN = get_resegmenter("mweralign")
@@ -60,12 +60,12 @@ def test_other_segmentations_of_the_same_words_score_alike(language: str, tmp_pa
     gold = sentences(language)
     said = {name: [worsened(line, language, rng) for line in lines] for name, lines in gold.items()}
     references = [line for lines in gold.values() for line in lines]
-    plain = score_bleu([line for lines in said.values() for line in lines], references, language, "").value
+    plain = score_bleu([line for lines in said.values() for line in lines], references, language, "").score.value
     assert 20 < plain < 80
     for _ in range(3):
         talks = [
             Talk(name, join(cut_elsewhere(join(lines, language), language, rng), language), tuple(gold[name]))
             for name, lines in said.items()
         ]
-        found = score_bleu(lines_of(talks, language, tmp_path), references, language, "").value
+        found = score_bleu(lines_of(talks, language, tmp_path), references, language, "").score.value
         assert abs(found - plain) < 0.5

@@ -14,8 +14,8 @@ from harness.core.errors import UserError
 from harness.core.files import sha256_of, write_json
 from harness.core.workdir import WorkDir
 from harness.scoring import comet_process
-from harness.scoring.comet import model_name
-from harness.scoring.metric import NotMeasuredError, Texts, get_scorer
+from harness.scoring.metric import NotMeasuredError, Texts, get_metric
+from harness.scoring.metrics.comet import model_name
 from harness.scoring.score_store import score, score_one
 from tests.helpers.tiny_comet import write_tiny_comet
 from tests.helpers.translations import make_hypotheses, make_test_set
@@ -59,7 +59,7 @@ def test_scores_are_comet_scores(tiny_comet: Path, workdir: WorkDir) -> None:
     found = score_one(TEXTS, "COMET", workdir, chosen)
     theirs = comet_score(tiny_comet)
     assert len(set(theirs)) == len(theirs)
-    assert [ours / 100 for ours in found.by_segment] == pytest.approx(theirs, abs=1e-7)
+    assert [ours / 100 for ours, _ in found.statistics] == pytest.approx(theirs, abs=1e-7)
     assert found.score.value == pytest.approx(100 * sum(theirs) / len(theirs), abs=1e-5)
     sha256 = sha256_of(tiny_comet / "checkpoints" / "model.ckpt")
     assert found.score.signature.startswith(
@@ -76,7 +76,7 @@ def test_a_checkpoint_with_more_than_weights_is_refused_until_trusted(tiny_comet
     sha256 = sha256_of(root / "checkpoints" / "model.ckpt")
     with pytest.raises(UserError, match=rf'argparse\.Namespace.*trusted_sha256 = "{sha256}"'):
         score_one(TEXTS, "COMET", workdir, settings(root, trusted="0" * 64))
-    assert len(score_one(TEXTS, "COMET", workdir, settings(root, sha256)).by_segment) == 4
+    assert len(score_one(TEXTS, "COMET", workdir, settings(root, sha256)).statistics) == 4
 
 
 @needs_comet
@@ -107,7 +107,7 @@ def test_without_checkpoint_the_other_metrics_stand(
     score(make_hypotheses(references), test_set, workdir, settings(tmp_path / "nowhere"))
     assert capsys.readouterr().err == ""
     with pytest.raises(NotMeasuredError, match=r"\[scoring.comet\]"):
-        get_scorer("COMET", Scoring())
+        get_metric("COMET", Scoring()).configure(Scoring(), "COMET")
 
 
 @needs_comet

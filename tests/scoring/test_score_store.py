@@ -11,7 +11,7 @@ from harness.core.files import read_json, write_json
 from harness.core.workdir import WorkDir
 from harness.inference.hypothesis import HypothesisSet
 from harness.scoring.metric import Scored
-from harness.scoring.score_store import score
+from harness.scoring.score_store import SCORES, score
 from tests.helpers.translations import make_hypotheses, make_test_set
 
 REFERENCES = ("Das ist ein kleiner Satz.", "Und das ist noch einer.")
@@ -36,9 +36,11 @@ def test_stored_scores_are_read_again(tmp_path: Path) -> None:
     workdir = WorkDir(tmp_path)
     first = score(MADE, TEST_SET, workdir, BLEU)
     (path,) = workdir.scores.iterdir()
+    inputs = read_json(path)["inputs"]
     changed = Scored(msgspec.structs.replace(first[0], value=12.5))
-    write_json(path, {**read_json(path), "scored": changed})
+    SCORES.entry(workdir.scores, inputs, label="BLEU").write(changed)
     assert score(MADE, TEST_SET, workdir, BLEU)[0].value == 12.5
+    assert list(workdir.scores.iterdir()) == [path]
 
 
 def test_other_content_has_another_key(tmp_path: Path) -> None:
@@ -80,5 +82,5 @@ def test_newer_and_broken_stores_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NewerFormatError):
         score(MADE, TEST_SET, workdir, BLEU)
     write_json(path, {"format_version": 2, "scored": {"score": {"metric": "BLEU"}}})
-    with pytest.raises(UserError, match="not a stored score"):
+    with pytest.raises(UserError, match=r"is not a stored score|remove it"):
         score(MADE, TEST_SET, workdir, BLEU)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
+from harness.config.scoring import Scoring
 from harness.core.errors import UserError
-from harness.scoring.metric import Texts
+from harness.scoring.metric import Metric as RegisteredMetric
+from harness.scoring.metric import Scale, Texts, get_metric, mean_of_sums
 from harness.scoring.significance import (
     Resampling,
     approximate_randomisation,
@@ -21,7 +25,7 @@ from harness.scoring.significance import (
     interval,
     paired_bootstrap,
 )
-from harness.scoring.statistics import Statistics, corpus_statistics, mean_statistics
+from harness.scoring.statistics import Statistics, statistics_of
 
 WORDS = ("der", "die", "das", "ein", "Modell", "hört", "spricht", "misst", "Größe", "klein", "groß", "und", "heute")
 CHOICE = random.Random(5)
@@ -37,16 +41,23 @@ def worse(share: float) -> tuple[str, ...]:
 
 
 ONE, OTHER = worse(0.25), worse(0.29)
-METRICS: dict[str, Metric] = {"BLEU": BLEU(tokenize="13a"), "chrF": CHRF()}
+METRICS: dict[str, Metric] = {"BLEU": BLEU(tokenize="13a"), "chrF": CHRF(), "TER": TER()}
 
 
 def statistics(lines: Sequence[str], metric: str) -> Statistics:
     """Return the statistics of German lines against the references."""
     texts = Texts(hypotheses=tuple(lines), references=REFERENCES, sources=None, target="de", made_by="")
-    return corpus_statistics(texts, metric)
+    found = get_metric(metric, Scoring())
+    return statistics_of(found, found.configure(Scoring(), metric).score(texts).statistics)
 
 
-@pytest.mark.parametrize("metric", ["BLEU", "chrF"])
+def mean_statistics(metric: str, values: tuple[float, ...]) -> Statistics:
+    """Return the statistics of a metric that is the mean of one value per segment, where higher is better."""
+    registered = RegisteredMetric(Scale(metric), lambda _settings, _name: pytest.fail("is not scored"), mean_of_sums)
+    return statistics_of(registered, [(value, 1.0) for value in values])
+
+
+@pytest.mark.parametrize("metric", ["BLEU", "chrF", "TER"])
 @pytest.mark.parametrize("kind", ["bs", "ar"])
 def test_p_values_are_sacrebleus(metric: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids another statistic, seed, sampling or p-value than sacrebleu's paired tests."""
@@ -144,5 +155,14 @@ def test_only_like_is_compared_with_like() -> None:
             paired_bootstrap([one], [other])
     with pytest.raises(UserError, match="no system"):
         interval([])
-    with pytest.raises(UserError, match="no statistics"):
-        statistics(ONE, "cross-entropy")
+    with pytest.raises(UserError, match="has no statistics by segment"):
+        statistics_of(get_metric("BLEU", Scoring()), ())
+
+
+def test_clusters_of_a_metric_where_lower_is_better() -> None:
+    """Forbids that the worst system leads: the clusters are those of the negated values with the opposite direction."""
+    noise = np.random.default_rng(4).normal(0, 10, (3, 300))
+    means = (20.0, 50.0, 35.0)
+    systems = [mean_statistics("TER", tuple(m + row - row.mean())) for m, row in zip(means, noise, strict=True)]
+    assert clusters([replace(system, higher_is_better=False) for system in systems]) == (1, 3, 2)
+    assert clusters(systems) == (3, 1, 2)

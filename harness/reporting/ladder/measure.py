@@ -1,24 +1,19 @@
-"""From evaluations on disk to the ladder and to contrasts of groups of systems; needs no model."""
+"""From evaluations to the ladder and to contrasts of groups of systems: a pure function."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from harness.calibration.system_artifacts import find_artifact
-from harness.compression.registry import System, all_systems
-from harness.compression.size import measure
 from harness.config.task import Task
 from harness.core.errors import UserError
-from harness.core.workdir import WorkDir
-from harness.evaluation.evaluate import Evaluation, evaluation_path, read_evaluation
-from harness.inference.generation_store import load_hypotheses
-from harness.reporting.leaderboard.ranking import ScoringContext
+from harness.evaluation.evaluation_store import Evaluation
 from harness.reporting.paper_tables.published import load_published
-from harness.scoring.alignment import lines_of
+from harness.scoring.metric import Scale, get_metric
+from harness.scoring.metrics.cross_entropy import CROSS_ENTROPY
 from harness.scoring.significance import Comparison, Interval, interval, paired_bootstrap
 from harness.scoring.statistics import Statistics
-from harness.testsets.load import load_test_set, test_set_name
+from harness.testsets.lookup import set_names
 
 
 class LadderStep(msgspec.Struct, frozen=True):
@@ -62,7 +57,8 @@ class Ladder(msgspec.Struct, frozen=True):
         task: name of the task.
         test_set: name of the test set.
         directions: over which qualities are averaged.
-        metric: the metric that ranks.
+        metric: name of the metric that ranks.
+        scale: how its numbers are read.
         steps: in the order of registration.
         contrasts: those whose systems are all there.
     """
@@ -71,47 +67,75 @@ class Ladder(msgspec.Struct, frozen=True):
     test_set: str
     directions: tuple[str, ...]
     metric: str
+    scale: Scale
     steps: tuple[LadderStep, ...]
     contrasts: tuple[Contrast, ...]
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """What is stored of one system."""
+    """The evaluations of one system in every direction of its role."""
 
-    system: System
-    bytes: int
+    evaluations: tuple[Evaluation, ...]
     statistics: tuple[Statistics, ...]
-    cross_entropy: float | None
+
+    @property
+    def first(self) -> Evaluation:
+        return self.evaluations[0]
+
+    @property
+    def cross_entropy(self) -> float | None:
+        found = [score.value for each in self.evaluations if (score := each.score(CROSS_ENTROPY)) is not None]
+        return sum(found) / len(found) if len(found) == len(self.evaluations) else None
 
 
-def measure_ladder(task: Task, test_set: str, workdir: WorkDir) -> Ladder:
+def measure_ladder(task: Task, test_set: str, evaluations: Sequence[Evaluation]) -> Ladder:
     """Compare every evaluated system with the 16-bit system of its role.
 
     Args:
         task: its metric, roles and directions.
         test_set: name of a test set with references.
-        workdir: the store.
+        evaluations: one per system, test set and direction, e.g. of `load_evaluations`.
 
     Raises:
-        UserError: nothing is evaluated on the set, or a stored file does not read.
+        UserError: no system is evaluated on the set.
     """
-    directions = tuple(p for p in task.directions if test_set in map(test_set_name, task.sets(p)))
-    entry = next((e for p in directions for e in task.sets(p) if test_set_name(e) == test_set), test_set)
-    data = load_test_set(entry, workdir)
-    contexts = [ScoringContext(task, data, direction, workdir) for direction in directions]
-    found = {
-        system.name: measured for system in all_systems() if (measured := _measured(task, system, contexts)) is not None
-    }
+    rows = [each for each in evaluations if each.test_set == test_set and each.role in task.roles]
+    directions = tuple(
+        name
+        for name in task.directions
+        if test_set in set_names(task, name) or any(each.direction == name for each in rows)
+    )
+    found: dict[str, _Measured] = {}
+    for system in dict.fromkeys(each.system for each in rows):
+        measured = _measured(task, [each for each in rows if each.system == system], directions)
+        if measured is not None:
+            found[system] = measured
     if not found:
-        raise UserError(f"No system is evaluated on {test_set} yet: `harness run --stage evaluate` does that.")
+        raise UserError(
+            f"No system is evaluated on {test_set} with {task.scoring.metrics[0]} in every direction of its role: "
+            "`harness run --stage evaluate` does that."
+        )
     contrasts = tuple(
         Contrast(each.name, each.other, paired_bootstrap(_all(found, each.systems), _all(found, each.others)))
         for each in load_published().contrasts
         if {*each.systems, *each.others} <= found.keys()
     )
     steps = tuple(_step(measured, found) for measured in found.values())
-    return Ladder(task.name, test_set, directions, task.scoring.metrics[0], steps, contrasts)
+    scale = get_metric(task.scoring.metrics[0], task.scoring).scale
+    return Ladder(task.name, test_set, directions, scale.name, scale, steps, contrasts)
+
+
+def _measured(task: Task, rows: Sequence[Evaluation], directions: Sequence[str]) -> _Measured | None:
+    """Return a system's evaluations, or None where it is not evaluated and scored in every direction of its role."""
+    wanted = [name for name in directions if name in task.role(rows[0].role).directions]
+    by_direction = {each.direction: each for each in rows}
+    if not wanted or any(name not in by_direction for name in wanted):
+        return None
+    evaluations = tuple(by_direction[name] for name in wanted)
+    statistics = [each.statistics(task.scoring.metrics[0], task) for each in evaluations]
+    complete = tuple(each for each in statistics if each is not None)
+    return _Measured(evaluations, complete) if len(complete) == len(statistics) else None
 
 
 def _all(found: dict[str, _Measured], names: Sequence[str]) -> list[Statistics]:
@@ -119,37 +143,13 @@ def _all(found: dict[str, _Measured], names: Sequence[str]) -> list[Statistics]:
 
 
 def _step(measured: _Measured, found: dict[str, _Measured]) -> LadderStep:
-    base = found.get(f"fp16-{measured.system.role}")
+    base = found.get(f"fp16-{measured.first.role}")
     compared = base is not None and base is not measured
     return LadderStep(
-        system=measured.system.name,
-        role=measured.system.role,
-        bytes=measured.bytes,
+        system=measured.first.system,
+        role=measured.first.role,
+        bytes=measured.first.size.total,
         quality=interval(measured.statistics),
         loss=paired_bootstrap(measured.statistics, base.statistics) if base and compared else None,
         cross_entropy=measured.cross_entropy,
     )
-
-
-def _measured(task: Task, system: System, every: Sequence[ScoringContext]) -> _Measured | None:
-    """Return what is stored of a system, or None where it is not evaluated in every direction of its role."""
-    if system.role not in task.roles:
-        return None
-    workdir = every[0].workdir
-    contexts = [ground for ground in every if ground.direction in task.role(system.role).directions]
-    try:
-        artifact = find_artifact(task, system.name, workdir)
-    except UserError:
-        return None
-    paths = [evaluation_path(task, workdir, artifact, ground.test_set.name, ground.direction) for ground in contexts]
-    evaluations = [evaluation for path in paths if (evaluation := read_evaluation(path)) is not None]
-    if len(evaluations) < len(contexts) or not contexts:
-        return None
-    lines = [lines_of(load_hypotheses(workdir.hypotheses / each.hypotheses)) for each in evaluations]
-    statistics = tuple(ground.statistics(each) for ground, each in zip(contexts, lines, strict=True))
-    return _Measured(system, measure(artifact).total, statistics, _cross_entropy(evaluations))
-
-
-def _cross_entropy(evaluations: Sequence[Evaluation]) -> float | None:
-    values = [score.value for each in evaluations for score in each.scores if score.metric == "cross-entropy"]
-    return sum(values) / len(values) if len(values) == len(evaluations) else None

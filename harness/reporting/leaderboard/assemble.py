@@ -1,66 +1,86 @@
-"""From evaluations on disk to the leaderboard; needs no model."""
+"""From evaluations to the leaderboard: a pure function, which needs neither models, audio nor test sets."""
 
 from collections.abc import Sequence
 
-from harness.compression.artifact import Artifact
-from harness.compression.registry import get_system
-from harness.compression.size import SizeReport, measure, verdict
+import msgspec
+
 from harness.config.task import Task
 from harness.core.errors import UserError
-from harness.core.workdir import WorkDir
-from harness.evaluation.evaluate import evaluation_path, read_evaluation
-from harness.reporting.leaderboard.ranking import ranked
+from harness.evaluation.evaluation_store import EXTERNAL, Evaluation
 from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
-from harness.testsets.load import test_set_name
+from harness.scoring.metric import Scale, get_metric
+from harness.scoring.metrics.cross_entropy import CROSS_ENTROPY
+from harness.scoring.significance import clusters, interval
+from harness.testsets.lookup import set_names
 
 
-def assemble_leaderboard(task: Task, artifacts: Sequence[Artifact], workdir: WorkDir) -> Leaderboard:
-    """Collect the evaluations of these artifacts, one section per direction and test set.
+def assemble_leaderboard(task: Task, evaluations: Sequence[Evaluation]) -> Leaderboard:
+    """Arrange evaluations in one section per direction and test set.
+
+    Args:
+        task: its limit, directions, test sets and metrics.
+        evaluations: one per system, test set and direction, e.g. of `load_evaluations`.
 
     Raises:
-        UserError: nothing was evaluated yet, or a stored evaluation does not read.
+        UserError: there are no evaluations.
     """
-    reports = {artifact.id: measure(artifact) for artifact in artifacts}
     sections = [
-        Section(direction=direction, test_set=name, rows=rows)
+        Section(direction=direction, test_set=name, rows=_rows(task, found, _bases(evaluations)))
         for direction in task.directions
-        for name in map(test_set_name, task.sets(direction))
-        if (rows := _rows(task, artifacts, reports, workdir, (name, direction)))
+        for name in _test_sets(task, direction, evaluations)
+        if (found := [each for each in evaluations if (each.direction, each.test_set) == (direction, name)])
     ]
     if not sections:
-        raise UserError(f"Nothing in {workdir.root} is evaluated yet: `harness run --stage evaluate` does that.")
-    metrics = (*task.scoring.metrics, "cross-entropy")
-    return Leaderboard(task=task.name, title=task.title, limit=task.limit, sections=tuple(sections), metrics=metrics)
+        raise UserError("No system is evaluated yet: `harness run --stage evaluate` does that.")
+    return Leaderboard(
+        task=task.name, title=task.title, limit=task.limit, sections=tuple(sections), metrics=_scales(task)
+    )
 
 
-def _rows(
-    task: Task,
-    artifacts: Sequence[Artifact],
-    reports: dict[str, SizeReport],
-    workdir: WorkDir,
-    where: tuple[str, str],
-) -> tuple[Row, ...]:
-    bases = {a.manifest.role: reports[a.id] for a in artifacts if a.manifest.system == f"fp16-{a.manifest.role}"}
-    rows, hypotheses = [], {}
-    for artifact in artifacts:
-        found = read_evaluation(evaluation_path(task, workdir, artifact, *where))
-        if found is None:
-            continue
-        hypotheses[artifact.id] = found.hypotheses
-        report, base = reports[artifact.id], bases.get(artifact.manifest.role)
-        rows.append(
-            Row(
-                system=found.system,
-                role=artifact.manifest.role,
-                source=get_system(found.system).source,
-                artifact=artifact.id,
-                bytes=report.total,
-                weights_bytes=report.weights,
-                fits=verdict(report, task.limit),
-                base=Base(base.system, base.total) if base else None,
-                scores=found.scores,
-                speed=found.speed,
-                flags=found.flags,
-            )
-        )
-    return ranked(rows, hypotheses, (task, *where), workdir)
+def _test_sets(task: Task, direction: str, evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """Return the task's sets in their order; sets whose manifests are gone are those that were evaluated."""
+    known = set_names(task, direction)
+    if len(known) == len(task.sets(direction)):
+        return known
+    evaluated = (each.test_set for each in evaluations if each.direction == direction)
+    return tuple(dict.fromkeys((*known, *sorted(evaluated))))
+
+
+def _scales(task: Task) -> tuple[Scale, ...]:
+    names = dict.fromkeys((*task.scoring.metrics, CROSS_ENTROPY))
+    return tuple(get_metric(name, task.scoring).scale for name in names)
+
+
+def _bases(evaluations: Sequence[Evaluation]) -> dict[str, Base]:
+    """Return the 16-bit system of each role; every evaluation of it states its size."""
+    return {each.role: Base(each.system, each.size.total) for each in evaluations if each.system == f"fp16-{each.role}"}
+
+
+def _rows(task: Task, found: Sequence[Evaluation], bases: dict[str, Base]) -> tuple[Row, ...]:
+    ordered = [*(e for e in found if e.role != EXTERNAL), *(e for e in found if e.role == EXTERNAL)]
+    rows = [_row(task, each, bases) for each in ordered]
+    statistics = [each.statistics(task.scoring.metrics[0], task) for each in ordered]
+    tested = [each for each in statistics if each is not None]
+    if len(tested) < len(rows):
+        return tuple(rows)  # an interval for some rows only would not be comparable
+    return tuple(
+        msgspec.structs.replace(row, cluster=cluster, interval=interval([one]))
+        for row, one, cluster in zip(rows, tested, clusters(tested), strict=True)
+    )
+
+
+def _row(task: Task, found: Evaluation, bases: dict[str, Base]) -> Row:
+    return Row(
+        system=found.system,
+        role=found.role,
+        source=found.source,
+        artifact=found.artifact,
+        bytes=found.size.total,
+        weights_bytes=found.size.weights,
+        fits=found.size.admitted_by(task.limit),
+        base=bases.get(found.role),
+        scores=found.scores,
+        speed=found.speed,
+        flags=found.flags,
+        declared=found.size.declared,
+    )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from harness.evaluation.speed_summary import SpeedSummary
 from harness.reporting.leaderboard.rows import Leaderboard, Section, Standing
+from harness.scoring.metric import Scale
 
 Value = str | int | float | None
-CROSS_ENTROPY = "cross-entropy"
 NO_REFERENCE = "no reference"
 """What stands in place of a score where a test set has nothing to score against; never 0."""
 _GB = 10**9
@@ -45,7 +45,7 @@ class Column:
 
 def missing(column: Column, board: Leaderboard, section: Section, otherwise: str) -> str:
     """Return what stands in a cell without a value: why there is no score, or `otherwise`."""
-    return NO_REFERENCE if column.key in board.metrics and not section.has_references else otherwise
+    return NO_REFERENCE if column.key in board.metric_names and not section.has_references else otherwise
 
 
 def columns(board: Leaderboard) -> tuple[Column, ...]:
@@ -64,16 +64,16 @@ def _identity() -> tuple[Column, ...]:
     )
 
 
-def _metric(metric: str) -> Column:
-    unit, form, short = ("nats per token", ".4f", "nats/token") if metric == CROSS_ENTROPY else ("x 100", ".2f", metric)
-    return Column(f"{metric} ({unit})", metric, lambda s: s.row.value(metric), form, short)
+def _metric(scale: Scale) -> Column:
+    header = f"{scale.name} ({scale.unit})"
+    return Column(header, scale.name, lambda s: s.row.value(scale.name), scale.form, scale.short or scale.name)
 
 
 def _tests(board: Leaderboard) -> tuple[Column, ...]:
     """Return cluster and interval of the metric that ranks, where any row has them."""
     if not any(row.interval for section in board.sections for row in section.rows):
         return ()
-    low, high = f"{board.quality} 95 % from", f"{board.quality} 95 % to"
+    low, high = f"{board.quality.name} 95 % from", f"{board.quality.name} 95 % to"
     return (
         Column("cluster", "cluster", lambda s: s.row.cluster, "d", "cluster"),
         Column(low, "interval_low", lambda s: s.row.interval.low if s.row.interval else None, ".2f"),

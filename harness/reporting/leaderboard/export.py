@@ -51,7 +51,7 @@ def render_json(board: Leaderboard) -> str:
         "task": board.task,
         "title": board.title,
         "limit": board.limit,
-        "metrics": board.metrics,
+        "metrics": board.metric_names,
         "sections": sections,
     }
     plain = msgspec.to_builtins(value)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from harness.reporting.leaderboard.columns import NO_REFERENCE, Column, columns, missing
+from harness.core.markdown import aligned_table
+from harness.reporting.leaderboard.columns import NO_REFERENCE, columns, missing
 from harness.reporting.leaderboard.means import means
 from harness.reporting.leaderboard.rows import Leaderboard, Row, Section, Standing, best_within_limit, standings
+from harness.scoring.metric import describe_units
 
 _DASH = "-"
 _DEFINITIONS = """\
@@ -12,14 +14,14 @@ _DEFINITIONS = """\
 
 - ★ Pareto frontier: no other system of the table is at least as good and at least as small, and strictly better in \
 one of the two ({metric} and bytes, compared exactly). Two equal systems are both on it.
-- rank: 1 + the number of systems with a higher {metric}, or with the same {metric} and fewer bytes; systems equal in \
-both share a rank, and the next one is skipped.
+- rank: 1 + the number of systems with a {better} {metric}, or with the same {metric} and fewer bytes; systems equal \
+in both share a rank, and the next one is skipped.
 - size rank: 1 + the number of systems with fewer bytes.
 - A system without {metric} has no rank and is not on the frontier.
 - Means are unweighted over the directions, and only over numbers measured in every one of them; of peak memory the \
 highest stands."""
 _CLUSTERS = """\
-- cluster: a line stands between two clusters when every system above it has a significantly higher {metric} than \
+- cluster: a line stands between two clusters when every system above it has a significantly {better} {metric} than \
 every one below (paired bootstrap, 1000 resamples, p < 0.05); within a cluster no rank is certain. The interval is the \
 bootstrap's 95 % of {metric}."""
 _DEMO_COMET = """\
@@ -41,7 +43,7 @@ def _heading(board: Leaderboard) -> str:
     note = f" ({board.limit.note})" if board.limit.note else ""
     return (
         f"Task `{board.task}`; limit: size {sign} {board.limit.bytes:,} bytes, counting {board.limit.counts}{note}.\n"
-        "Units: BLEU, chrF and COMET x 100; cross-entropy of the references in nats per token (lower is better); "
+        f"Units: {describe_units(board.metrics)}; "
         "GB = 10^9 bytes, GiB = 2^30 bytes, both of all files; `-` = not measured."
     )
 
@@ -54,30 +56,9 @@ def _markdown_section(board: Leaderboard, section: Section) -> str:
 
 def _markdown_table(board: Leaderboard, section: Section, ranked: Sequence[Standing]) -> list[str]:
     shown = columns(board)
-    cells = [[column.header for column in shown]]
-    cells += [
-        [_cell(column.text(standing, missing(column, board, section, _DASH))) for column in shown]
-        for standing in ranked
-    ]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(shown))]
-    head, *body = [_markdown_line(row, widths, shown) for row in cells]
-    rules = [
-        f"{'-' * (width + 1)}:" if c.is_number else "-" * (width + 2) for c, width in zip(shown, widths, strict=True)
-    ]
-    return [head, f"|{'|'.join(rules)}|", *body]
-
-
-def _markdown_line(cells: Sequence[str], widths: Sequence[int], shown: Sequence[Column]) -> str:
-    padded = [
-        cell.rjust(width) if column.is_number else cell.ljust(width)
-        for cell, width, column in zip(cells, widths, shown, strict=True)
-    ]
-    return f"| {' | '.join(padded)} |"
-
-
-def _cell(text: str) -> str:
-    """Keep a cell in its cell: a bar or a line break in a text would end it."""
-    return " ".join(text.split()).replace("|", "\\|")
+    rows = [[column.text(standing, missing(column, board, section, _DASH)) for column in shown] for standing in ranked]
+    left = {index for index, column in enumerate(shown) if not column.is_number}
+    return aligned_table([column.header for column in shown], rows, left)
 
 
 def _remarks(board: Leaderboard, section: Section) -> list[str]:
@@ -91,11 +72,13 @@ def best_sentence(board: Leaderboard, section: Section) -> str:
     """Return who is best within the limit, in one sentence."""
     if not section.has_references:
         return f"Best within the limit: not known; {NO_REFERENCE}, so nothing is scored."
-    best = best_within_limit(section, board.quality)
+    scale = board.quality
+    best = best_within_limit(section, scale)
     if best is None:
-        return f"Best within the limit: none; no system that keeps it has a {board.quality}."
+        return f"Best within the limit: none; no system that keeps it has a {scale.name}."
     return (
-        f"Best within the limit: {best.system} ({board.quality} {best.value(board.quality):.2f}, {best.bytes:,} bytes)."
+        f"Best within the limit: {best.system} ({scale.name} {format(best.value(scale.name), scale.form)}, "
+        f"{best.bytes:,} bytes)."
     )
 
 
@@ -113,9 +96,9 @@ def _declared(rows: Sequence[Row]) -> list[str]:
 
 def _definitions(board: Leaderboard) -> str:
     rows = [row for section in board.sections for row in section.rows]
-    lines = [_DEFINITIONS.format(metric=board.quality)]
+    lines = [_DEFINITIONS.format(metric=board.quality.name, better=board.quality.better)]
     if any(row.interval for row in rows):
-        lines.append(_CLUSTERS.format(metric=board.quality))
+        lines.append(_CLUSTERS.format(metric=board.quality.name, better=board.quality.better))
     if any(DEMO_COMET in score.signature for row in rows for score in row.scores):
         lines.append(_DEMO_COMET)
     return "\n".join(lines)
@@ -127,7 +110,7 @@ def _signatures(board: Leaderboard) -> str:
     for section in board.sections:
         lines += ["", f"### {section.title}", ""]
         for standing in standings(section, board.quality):
-            lines += _signature_lines(standing.row, board.metrics)
+            lines += _signature_lines(standing.row, board.metric_names)
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.reporting.leaderboard.rows import Leaderboard, Section, standings
+from harness.scoring.metric import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,26 +72,30 @@ def render_png(board: Leaderboard) -> bytes:
 
 def _draw(axes: "Axes", board: Leaderboard, section: Section) -> None:
     unit, unit_bytes = ("GB", 10**9) if board.limit.bytes >= 10**9 else ("MB", 10**6)
-    rows = [(standing, standing.row.value(board.quality)) for standing in standings(section, board.quality)]
+    scale = board.quality
+    rows = [(standing, standing.row.value(scale.name)) for standing in standings(section, scale)]
     dots = tuple(
         _Dot(standing.row.system, standing.row.bytes / unit_bytes, quality, standing.place.pareto)
         for standing, quality in rows
         if quality is not None
     )
     panel = _Panel(axes, dots, unit, unit_bytes)
-    _describe(panel, section, board.quality)
+    _describe(panel, section, scale)
     _draw_frontier(panel)
     _draw_markers(panel)
     _draw_labels(panel, _draw_limit(panel, board.limit.bytes))
-    _name_missing(panel, board.quality, [standing.row.system for standing, quality in rows if quality is None])
+    _name_missing(panel, scale.name, [standing.row.system for standing, quality in rows if quality is None])
 
 
-def _describe(panel: _Panel, section: Section, metric: str) -> None:
+def _describe(panel: _Panel, section: Section, metric: Scale) -> None:
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     panel.axes.set_title(section.title)
     panel.axes.set_xlabel(f"size of all files ({panel.unit}, logarithmic)")
-    panel.axes.set_ylabel(f"{metric} (x 100)")
+    note = "" if metric.higher_is_better else ", lower is better"
+    panel.axes.set_ylabel(f"{metric.name} ({metric.unit}{note})")
+    if not metric.higher_is_better:
+        panel.axes.invert_yaxis()  # better systems are drawn higher, whatever the metric
     panel.axes.set_xscale("log")
     panel.axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     panel.axes.xaxis.set_minor_locator(NullLocator())

@@ -1,11 +1,11 @@
-"""The words of the leaderboard: rows, sections, and the board as a whole."""
+"""The data of the leaderboard: rows, sections, and the leaderboard as a whole."""
 
 import msgspec
 
 from harness.config.task import Limit
 from harness.evaluation.speed_summary import SpeedSummary
 from harness.reporting.leaderboard.frontier import Place, Point, places
-from harness.scoring.metric import Score
+from harness.scoring.metric import Scale, Score
 from harness.scoring.significance import Interval
 
 
@@ -100,20 +100,25 @@ class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
         title: the profile's title.
         limit: the size limit that the verdicts are about.
         sections: one per direction and test set.
-        metrics: the metrics with a column, in order; the first one, where higher is better, ranks.
+        metrics: the metrics with a column, in order; the first one that was measured ranks.
     """
 
     task: str
     title: str
     limit: Limit
     sections: tuple[Section, ...]
-    metrics: tuple[str, ...] = ("BLEU", "chrF", "cross-entropy")
+    metrics: tuple[Scale, ...]
 
     @property
-    def quality(self) -> str:
+    def quality(self) -> Scale:
         """The metric that ranks: the first that was measured of any system."""
         rows = [row for section in self.sections for row in section.rows]
-        return next((m for m in self.metrics if any(row.score(m) for row in rows)), self.metrics[0])
+        return next((scale for scale in self.metrics if any(row.score(scale.name) for row in rows)), self.metrics[0])
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics with a column."""
+        return tuple(scale.name for scale in self.metrics)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -123,14 +128,19 @@ class Standing(msgspec.Struct, frozen=True):
     place: Place
 
 
-def standings(section: Section, metric: str) -> tuple[Standing, ...]:
+def standings(section: Section, metric: Scale) -> tuple[Standing, ...]:
     """Return the rows of a table by rank; those without the metric come last, by size; ties by name.
 
     The definitions of rank, size rank and frontier are those of `harness.reporting.leaderboard.frontier`.
     """
-    found = places([Point(row.value(metric), row.bytes) for row in section.rows])
+    found = places([Point(_quality(row, metric), row.bytes) for row in section.rows])
     ranked = [Standing(row, place) for row, place in zip(section.rows, found, strict=True)]
     return tuple(sorted(ranked, key=_order))
+
+
+def _quality(row: Row, metric: Scale) -> float | None:
+    value = row.value(metric.name)
+    return None if value is None else metric.quality(value)
 
 
 def _order(standing: Standing) -> tuple[bool, int, str]:
@@ -138,7 +148,7 @@ def _order(standing: Standing) -> tuple[bool, int, str]:
     return place.rank is None, place.rank or place.size_rank, standing.row.system
 
 
-def best_within_limit(section: Section, metric: str) -> Row | None:
+def best_within_limit(section: Section, metric: Scale) -> Row | None:
     """Return the first-ranked row that keeps the limit, or None when no measured system does."""
     ranked = standings(section, metric)
     return next((s.row for s in ranked if s.row.fits and s.place.rank is not None), None)

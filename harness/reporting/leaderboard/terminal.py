@@ -7,13 +7,14 @@ from harness.reporting.leaderboard.columns import columns
 from harness.reporting.leaderboard.markdown import DEMO_COMET, best_sentence
 from harness.reporting.leaderboard.means import means
 from harness.reporting.leaderboard.rows import Leaderboard, Section, standings
+from harness.scoring.metric import describe_units
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _UNITS = (
-    "★ Pareto frontier of quality and bytes of all files; BLEU, chrF and COMET x 100; nats/token: cross-entropy of the "
-    "references; s/item at batch 1; seg/s batched; MiB: peak memory; - not measured."
+    "★ Pareto frontier of quality and bytes of all files; {units}; s/item at batch 1; seg/s batched; MiB: peak memory; "
+    "- not measured."
 )
 
 
@@ -27,7 +28,7 @@ def render_terminal(board: Leaderboard, width: int = 120) -> str:
         console.print(section.title)
         console.print(_table(board, section))
         console.print(best_sentence(board, section), end="\n\n")
-    console.print(_UNITS)
+    console.print(_UNITS.format(units=describe_units(board.metrics)))
     if any(DEMO_COMET in score.signature for s in board.sections for row in s.rows for score in row.scores):
         console.print("COMET is demo-comet, the demo's own tiny model: never comparable with a published one.")
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

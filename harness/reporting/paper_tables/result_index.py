@@ -9,7 +9,7 @@ from harness.compression.size import measure
 from harness.config.task import Task
 from harness.core.errors import UserError
 from harness.core.workdir import WorkDir
-from harness.evaluation.evaluate import Evaluation, evaluation_path, read_evaluation
+from harness.evaluation.evaluation_store import Evaluation, evaluation_entry
 from harness.reporting.paper_tables.published import Measure
 from harness.testsets.load import test_set_name
 
@@ -57,7 +57,8 @@ class ResultIndex:
             return None
         if measure_ is Measure.SECONDS:
             return found.speed.seconds_per_item if found.speed else None
-        return next((score.value for score in found.scores if score.metric == str(measure_)), None)
+        score = found.score(str(measure_))
+        return None if score is None else score.value
 
     def _find(self, system: str) -> Artifact | None:
         try:
@@ -70,7 +71,9 @@ class ResultIndex:
         artifact = self._artifact(system)
         if artifact is None or not test_set:
             return None
-        return read_evaluation(evaluation_path(self._task, self._workdir, artifact, test_set, direction))
+        role = artifact.manifest.role
+        entry = evaluation_entry(self._task, self._workdir, (system, role, artifact.id), (test_set, direction))
+        return entry.read()
 
 
 def linear_bytes(artifact: Artifact) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.markdown import aligned_table
 from harness.reporting.paper_tables.filled import FilledRow, FilledTable, OurNumber
 from harness.reporting.paper_tables.published import Figure, Measure, PublishedColumn, Quantity
 
@@ -117,21 +118,4 @@ def _reading(name: str, quantity: Quantity) -> str:
 
 def markdown_lines(table: TextTable) -> Sequence[str]:
     """Return the table in Markdown, one text per line, without heading and legend."""
-    cells = [[_escaped(text) for text in row] for row in (table.headers, *table.rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(table.headers))]
-    rules = ["-" * (width + 2) if i in table.left else "-" * (width + 1) + ":" for i, width in enumerate(widths)]
-    head, *body = [_line(row, widths, table.left) for row in cells]
-    return [head, f"|{'|'.join(rules)}|", *body]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], left: frozenset[int]) -> str:
-    padded = [
-        cell.ljust(width) if i in left else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return f"| {' | '.join(padded)} |"
-
-
-def _escaped(text: str) -> str:
-    """Keep a text in its cell: a bar or a line break would end it."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    return aligned_table(table.headers, table.rows, table.left)

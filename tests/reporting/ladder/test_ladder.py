@@ -1,7 +1,5 @@
 """harness.reporting.ladder: from a tiny evaluated task, against the scores that the evaluations state."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -9,8 +7,10 @@ from harness.compression.registry import get_system
 from harness.config.task import load_task
 from harness.core.errors import UserError
 from harness.core.workdir import open_workdir
+from harness.evaluation.evaluation_store import load_evaluations
 from harness.pipeline.main_job import Evaluated, Job, build_stage, evaluate_stage
 from harness.reporting.ladder import Contrast, Ladder, LadderStep, measure_ladder, render_markdown, render_png
+from harness.scoring.metric import Scale
 from harness.scoring.significance import Comparison, Interval
 from tests.helpers.tiny_task import write_tiny_task
 
@@ -34,7 +34,7 @@ def evaluated(job: Job) -> Evaluated:
 
 def test_a_step_is_the_mean_of_what_the_evaluations_state(job: Job, evaluated: Evaluated) -> None:
     """Forbids qualities that are not the mean over directions of the evaluations' BLEU, and a base with a loss."""
-    ladder = measure_ladder(job.task, "tiny-set", job.workdir)
+    ladder = measure_ladder(job.task, "tiny-set", load_evaluations(job.task, job.workdir))
     assert [step.system for step in ladder.steps] == list(SYSTEMS)
     for step in ladder.steps:
         values = [
@@ -49,10 +49,10 @@ def test_a_step_is_the_mean_of_what_the_evaluations_state(job: Job, evaluated: E
     assert ladder.contrasts == ()
 
 
-def test_nothing_evaluated_is_one_sentence(job: Job, tmp_path: Path) -> None:
+def test_nothing_evaluated_is_one_sentence(job: Job) -> None:
     """Forbids an empty table where nothing was measured."""
-    with pytest.raises(UserError, match="No system is evaluated on tiny-set yet"):
-        measure_ladder(job.task, "tiny-set", open_workdir(str(tmp_path)))
+    with pytest.raises(UserError, match="No system is evaluated on tiny-set with BLEU"):
+        measure_ladder(job.task, "tiny-set", ())
 
 
 def hand_ladder() -> Ladder:
@@ -63,7 +63,7 @@ def hand_ladder() -> Ladder:
         LadderStep("y", "x", 1_000_000, Interval(66.75, 60.0, 72.0), worse, 0.5),
     )
     contrast = Contrast("a", "b", Comparison(Interval(0.5, -1.0, 2.0), 0.31))
-    return Ladder("t", "s", ("en-de", "en-zh"), "BLEU", steps, (contrast,))
+    return Ladder("t", "s", ("en-de", "en-zh"), "BLEU", Scale("BLEU"), steps, (contrast,))
 
 
 def test_the_table_shows_intervals_and_marks_what_is_significant() -> None:

@@ -1,9 +1,11 @@
 """A small board, made by hand, that every test of the leaderboard looks at."""
 
+from harness.config.scoring import Scoring
 from harness.config.task import Limit
 from harness.reporting.leaderboard import Base, Leaderboard, Row, Section, SpeedSummary
-from harness.scoring.metric import Score
+from harness.scoring.metric import Score, get_metric
 
+SCALES = tuple(get_metric(name, Scoring()).scale for name in ("BLEU", "chrF", "cross-entropy"))
 BASE = Base("fp16-toy", 8_000_000_000)
 SPEED = SpeedSummary(seconds_per_item=0.25, segments_per_second=12.5, peak_mib=2048.0, signature="cpu, 2 threads")
 
@@ -34,7 +36,11 @@ def make_row(
 def make_board(*sections: Section) -> Leaderboard:
     """Return a board with a strict limit of 4 GB."""
     return Leaderboard(
-        task="toy", title="Toy task", limit=Limit(bytes=4_000_000_000, note="by hand"), sections=sections
+        task="toy",
+        title="Toy task",
+        limit=Limit(bytes=4_000_000_000, note="by hand"),
+        sections=sections,
+        metrics=SCALES,
     )
 
 

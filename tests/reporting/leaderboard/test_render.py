@@ -21,7 +21,7 @@ from harness.reporting.leaderboard.means import means
 from harness.reporting.leaderboard.rows import Section, best_within_limit
 from harness.scoring.metric import Score
 from harness.scoring.significance import Interval
-from tests.reporting.leaderboard.board import CHINESE, GERMAN, make_board, make_row
+from tests.reporting.leaderboard.board import CHINESE, GERMAN, SCALES, make_board, make_row
 
 BOARD = make_board(GERMAN, CHINESE)
 GOLDEN = Path(__file__).with_name("golden.md")
@@ -85,10 +85,10 @@ def test_mean_leaves_out_what_one_direction_lacks() -> None:
 
 def test_the_best_within_the_limit_fits() -> None:
     """Forbids naming a system that is over the limit, or one without a score."""
-    best = best_within_limit(GERMAN, "BLEU")
+    best = best_within_limit(GERMAN, SCALES[0])
     assert best is not None
     assert best.system == "four"
-    assert best_within_limit(Section("en-de", "t", GERMAN.rows[:2]), "BLEU") is None
+    assert best_within_limit(Section("en-de", "t", GERMAN.rows[:2]), SCALES[0]) is None
 
 
 def test_order_of_rows_and_process_change_no_byte(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_set_without_references_says_so() -> None:
     """Forbids 0, a dash or an empty cell where a score would need references."""
     board = make_board(Section("en-de", "blind", (make_row("a", 9, None), make_row("b", 8, None))))
     for row in csv.DictReader(io.StringIO(render_csv(board))):
-        assert {row[metric] for metric in board.metrics} == {"no reference"}
+        assert {row[metric] for metric in board.metric_names} == {"no reference"}
         assert row["rank"] == "not measured"
     assert render_markdown(board).count("no reference |") == 2 * len(board.metrics)
 

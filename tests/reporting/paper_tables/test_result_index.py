@@ -12,13 +12,12 @@ from harness.compression.artifact import Artifact
 from harness.compression.registry import get_system
 from harness.config.task import Task, load_task
 from harness.core.errors import UserError
-from harness.core.files import write_json
 from harness.core.workdir import WorkDir, open_workdir
-from harness.evaluation.evaluate import Evaluation, evaluation_path
+from harness.evaluation.evaluation_store import EvaluatedSize, Evaluation, evaluation_entry, settings_key
 from harness.reporting.leaderboard import SpeedSummary
 from harness.reporting.paper_tables import ResultIndex
 from harness.reporting.paper_tables.published import Measure
-from harness.scoring.metric import Score
+from harness.scoring.metric import Score, Scored
 from tests.helpers.tiny_task import write_tiny_task
 
 
@@ -43,16 +42,22 @@ def artifact(task: Task, shared: WorkDir) -> Artifact:
     built = build_system(task, get_system("hqq4"), shared)
     made = Evaluation(
         system="hqq4",
+        role="finetuned",
+        source="by hand",
         artifact=built.id,
+        settings=settings_key(task, "finetuned", "en-de"),
         test_set="tiny-set",
         direction="en-de",
         hypotheses="0" * 64,
-        scores=(Score("BLEU", 12.25, "x 100", "BLEU|toy", 3), Score("COMET", 71.5, "x 100", "COMET|toy", 3)),
+        scored=(
+            Scored(Score("BLEU", 12.25, "x 100", "BLEU|toy", 3)),
+            Scored(Score("COMET", 71.5, "x 100", "COMET|toy", 3)),
+        ),
+        size=EvaluatedSize(1, 1),
         speed=SpeedSummary(seconds_per_item=0.125, segments_per_second=9.0, peak_mib=100.0, signature="toy"),
         flags={},
     )
-    path = evaluation_path(task, shared, built, "tiny-set", "en-de")
-    write_json(path, {"format_version": 2, "evaluation": made})
+    evaluation_entry(task, shared, ("hqq4", "finetuned", built.id), ("tiny-set", "en-de")).write(made)
     return built
 
 
@@ -96,7 +101,7 @@ def test_a_broken_evaluation_is_no_missing_one(task: Task, tmp_path: Path) -> No
     """Forbids that a damaged file passes for a system that was not evaluated."""
     workdir = open_workdir(str(tmp_path))
     built = build_system(task, get_system("hqq4"), workdir)
-    path = evaluation_path(task, workdir, built, "tiny-set", "en-de")
+    path = evaluation_entry(task, workdir, ("hqq4", "finetuned", built.id), ("tiny-set", "en-de")).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{")
     with pytest.raises(UserError, match="is not valid JSON"):

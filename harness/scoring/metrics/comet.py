@@ -11,33 +11,42 @@ from harness.config.scoring import Comet, Scoring
 from harness.core.errors import UserError
 from harness.core.files import key_of, read_json, sha256_of
 from harness.scoring.comet_process import LIBRARIES, CometCheckpoint, interpreter, running, versions
-from harness.scoring.metric import NotMeasuredError, Score, Scored, Scorer, Texts, configured_scorer
+from harness.scoring.metric import (
+    Need,
+    NotMeasuredError,
+    Scale,
+    Score,
+    Scored,
+    Scorer,
+    Texts,
+    configured_metric,
+    mean_statistics,
+)
 
-METRIC = "COMET"
 _CARD = "card.json"
 
 
-@configured_scorer(METRIC)
-def comet(settings: Scoring) -> Scorer:
-    """Return the scorer of the task's checkpoint.
+@configured_metric(Scale("COMET"), frozenset({Need.SOURCE, Need.REFERENCE, Need.CHECKPOINT}))
+def comet(settings: Scoring, name: str) -> Scorer:
+    """Return the scorer of one of the task's checkpoints, by the name of its metric.
 
     Raises:
         NotMeasuredError: the task names none, it is not on this machine, or unbabel-comet is not installed.
     """
-    chosen = settings.comet
+    chosen = settings.comets.get(name, settings.comet)
     if chosen is None:
         raise NotMeasuredError("the task names no COMET checkpoint: give it a [scoring.comet] table.")
-    for name in ("hparams.yaml", "checkpoints/model.ckpt"):
-        if not (chosen.path / name).is_file():
+    for file in ("hparams.yaml", "checkpoints/model.ckpt"):
+        if not (chosen.path / file).is_file():
             advice = f"put a copy of {chosen.hub} there" if chosen.hub else "restore it from the repository"
-            raise NotMeasuredError(f"{chosen.path / name} is missing: {advice}.")
+            raise NotMeasuredError(f"{chosen.path / file} is missing: {advice}.")
     found = versions(interpreter())
-    identity = key_of([_sums(chosen.path), chosen.batch_size, chosen.precision, found])
-    return Scorer(METRIC, lambda _target: identity, lambda texts: score_comet(texts, chosen))
+    identity = key_of([_digests(chosen.path), chosen.batch_size, chosen.precision, found])
+    return Scorer(lambda _target: identity, lambda texts: score_comet(texts, chosen, name))
 
 
-def score_comet(texts: Texts, chosen: Comet) -> Scored:
-    """Compute COMET x 100: the mean over segments, and each segment's.
+def score_comet(texts: Texts, chosen: Comet, name: str = "COMET") -> Scored:
+    """Compute COMET x 100: the mean over segments, with the value of every segment.
 
     Raises:
         NotMeasuredError: the texts have no source sentences.
@@ -45,7 +54,7 @@ def score_comet(texts: Texts, chosen: Comet) -> Scored:
     """
     if texts.sources is None:
         raise NotMeasuredError(
-            "the test set has no source sentences, and COMET needs them: name a file with one per reference line in "
+            f"the test set has no source sentences, and {name} needs them: name a file with one per reference line in "
             "the task's [scoring.comet.sources]."
         )
     checkpoint = open_checkpoint(chosen)
@@ -54,15 +63,15 @@ def score_comet(texts: Texts, chosen: Comet) -> Scored:
     samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in lines]
     by_segment = tuple(100 * score for score in process.score(samples, chosen.batch_size))
     value = sum(by_segment) / len(by_segment)
-    made = f"{signature(chosen, process.device)}|{texts.made_by}"
-    return Scored(Score(METRIC, value, "x 100", made, len(by_segment)), by_segment)
+    made = f"{name}|{signature(chosen, process.device)}|{texts.made_by}"
+    return Scored(Score(name, value, "x 100", made, len(by_segment)), mean_statistics(by_segment))
 
 
 def signature(chosen: Comet, device: str) -> str:
     """Return what a COMET number depends on beside the texts: model, its bytes, batch, precision, libraries, device."""
     libraries = "|".join(f"{name}:{found}" for name, found in zip(LIBRARIES, versions(interpreter()), strict=True))
-    model = f"{model_name(chosen)}@{_sums(chosen.path)['checkpoints/model.ckpt'][:12]}"
-    return f"{METRIC}|model:{model}|batch:{chosen.batch_size}|{chosen.precision}|{libraries}|device:{device}"
+    model = f"{model_name(chosen)}@{_digests(chosen.path)['checkpoints/model.ckpt'][:12]}"
+    return f"model:{model}|batch:{chosen.batch_size}|{chosen.precision}|{libraries}|device:{device}"
 
 
 def model_name(chosen: Comet) -> str:
@@ -82,16 +91,16 @@ def model_name(chosen: Comet) -> str:
 
 def open_checkpoint(chosen: Comet) -> CometCheckpoint:
     """Return the task's checkpoint with its sum, and whether the task trusts that sum."""
-    sha256 = _sums(chosen.path)["checkpoints/model.ckpt"]
+    sha256 = _digests(chosen.path)["checkpoints/model.ckpt"]
     return CometCheckpoint(chosen.path.resolve(), sha256, sha256 == chosen.trusted_sha256, str(chosen.precision))
 
 
-def _sums(root: Path) -> dict[str, str]:
+def _digests(root: Path) -> dict[str, str]:
     """Return the sum of everything below a checkpoint's folder; read once per process while it stays as it is."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): _sum(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+    return {str(path.relative_to(root)): _digest(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files}
 
 
 @cache
-def _sum(path: Path, _changed: int, _size: int) -> str:
+def _digest(path: Path, _changed: int, _size: int) -> str:
     return sha256_of(path)

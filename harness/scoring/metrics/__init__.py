@@ -1,0 +1,1 @@
+"""Metrics, one module each; every module here is found by the registry."""
