@@ -12,9 +12,9 @@ from pathlib import Path
 LETTERS = "abcdefghijklmnopqrstuvwxyzäöüß.,?模型听一个报告我们测量大小谢。"
 
 
-def write_tiny_comet(root: Path) -> Path:
+def write_tiny_comet(root: Path, seed: int = 7) -> Path:
     """Write a checkpoint, and beside it `unsafe`, the same with an object in its pickle; return its folder."""
-    subprocess.run([sys.executable, "-m", __name__, str(root)], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", __name__, str(root), str(seed)], check=True, capture_output=True)
     return root
 
 
@@ -42,12 +42,12 @@ def write_encoder(folder: Path) -> Path:
     return folder
 
 
-def _write(root: Path) -> None:
+def _write(root: Path, seed: int) -> None:
     import torch
     from comet.models import RegressionMetric
 
     encoder = write_encoder(root / "encoder")
-    torch.manual_seed(7)
+    torch.manual_seed(seed)
     model = RegressionMetric(
         pretrained_model=str(encoder), hidden_sizes=[16], load_pretrained_weights=False, local_files_only=True
     )
@@ -71,4 +71,4 @@ def _save(root: Path, settings: dict[str, object], saved: dict[str, object]) -> 
 
 
 if __name__ == "__main__":
-    _write(Path(sys.argv[1]))
+    _write(Path(sys.argv[1]), int(sys.argv[2]))

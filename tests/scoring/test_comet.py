@@ -16,7 +16,7 @@ from harness.core.workdir import WorkDir
 from harness.scoring import comet_process
 from harness.scoring.metric import NotMeasuredError, Texts, get_metric
 from harness.scoring.metrics.comet import model_name
-from harness.scoring.score_store import score, score_one
+from harness.scoring.score_store import score, score_one, score_texts
 from tests.helpers.tiny_comet import write_tiny_comet
 from tests.helpers.translations import make_hypotheses, make_test_set
 
@@ -67,6 +67,25 @@ def test_scores_are_comet_scores(tiny_comet: Path, workdir: WorkDir) -> None:
     )
     assert found.score.signature.endswith("|device:cpu|made")
     assert score_one(TEXTS, "COMET", workdir, chosen) == found
+
+
+@needs_comet
+def test_a_second_checkpoint_is_a_metric_of_its_own(tiny_comet: Path, workdir: WorkDir, tmp_path: Path) -> None:
+    """Forbids that two checkpoints share a name, a stored score or a process, and that a further one needs code."""
+    other = write_tiny_comet(tmp_path / "other", seed=8)
+    further = Comet(checkpoint=str(other), hub="Unbabel/XCOMET-XL", batch_size=3)
+    chosen = msgspec.structs.replace(
+        settings(tiny_comet), metrics=("COMET", "XCOMET", "BLEU"), comets={"XCOMET": further}
+    )
+    found = {scored.score.metric: scored.score for scored in score_texts(TEXTS, workdir, chosen)}
+    assert list(found) == ["COMET", "XCOMET", "BLEU"]
+    theirs = comet_score(other)
+    assert found["XCOMET"].value == pytest.approx(100 * sum(theirs) / len(theirs), abs=1e-5)
+    assert found["XCOMET"].value != pytest.approx(found["COMET"].value, abs=1e-3)
+    sha256 = sha256_of(other / "checkpoints" / "model.ckpt")
+    assert found["XCOMET"].signature.startswith(f"XCOMET|model:XCOMET-XL@{sha256[:12]}|batch:3|")
+    assert get_metric("XCOMET", chosen).scale.name == "XCOMET"
+    assert get_metric("XCOMET", chosen).needs == get_metric("COMET", chosen).needs
 
 
 @needs_comet
