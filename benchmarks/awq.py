@@ -22,8 +22,7 @@ from harness.compression.size import measure
 from harness.config.task import load_task
 from harness.core.files import write_json
 from harness.core.workdir import open_workdir
-from harness.inference.engine import lazily
-from harness.inference.load import load_dense
+from harness.inference.load import engine_loader, load_dense
 
 RESULT = Path(__file__).parent / "results" / "awq.json"
 WITHOUT, WITH = "hqq-contrastive", "hqq-primary"
@@ -61,7 +60,8 @@ def main() -> None:
     examples = [sentence.example for sentence in read_sentences(reader, dense)]
     batches = [[examples[i] for i in batch] for batch in by_length(examples, context.role.decoding.batch_size)]
     errors = [
-        reconstruction_errors(dense, lazily(artifact, options.device)(), batches) for artifact in (plain, calibrated)
+        reconstruction_errors(dense, engine_loader(artifact, options.device)(), batches)
+        for artifact in (plain, calibrated)
     ]
     weights = [measure(artifact).total for artifact in (plain, calibrated)]
     ratios = [b.relative / a.relative for a, b in zip(*errors, strict=True)]

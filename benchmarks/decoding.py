@@ -1,9 +1,9 @@
-"""How much faster decoding is with light step masks and a cache that is not copied, than as transformers does it.
+"""Speed of decoding with fast masks and a preallocated cache, compared with transformers' own.
 
     python benchmarks/decoding.py [--task demo] [--workdir work] [--system hqq4] [--device cpu]
 
-The first direction of the task's first test set is decoded three times each way, in turn; the fastest count. Both ways
-must say the same. The figures go to stdout and to benchmarks/results/decoding.json.
+The first direction of the task's first test set is decoded three times each way, alternately, and the fastest pass
+counts. Both ways must give the same text. Results go to stdout and to benchmarks/results/decoding.json.
 """
 
 import argparse
@@ -22,9 +22,10 @@ from harness.core.files import write_json
 from harness.core.workdir import open_workdir
 from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.decoding import decode
-from harness.inference.engine import Engine, lazily
-from harness.inference.examples import Reader
+from harness.inference.engine import Engine
+from harness.inference.examples import ExampleReader
 from harness.inference.generate import plan_batches
+from harness.inference.load import engine_loader
 from harness.inference.prompting import Example
 from harness.testsets.load import load_test_set
 
@@ -49,16 +50,16 @@ class Result(msgspec.Struct, frozen=True):
 
 @contextmanager
 def as_transformers() -> Iterator[None]:
-    """Leave masks and cache to transformers inside the block."""
+    """Use transformers' own masks and cache inside the block."""
     with (
-        mock.patch("harness.inference.decoding.light_step_masks", nullcontext),
-        mock.patch("harness.inference.decoding.roomy_cache", return_value=None),
+        mock.patch("harness.inference.decoding.fast_decode_masks", nullcontext),
+        mock.patch("harness.inference.decoding.preallocated_kv_cache", return_value=None),
     ):
         yield
 
 
 def main() -> None:
-    """Decode both ways."""
+    """Decode both ways and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="demo")
     parser.add_argument("--workdir", default=None)
@@ -69,22 +70,22 @@ def main() -> None:
 
     task, workdir = load_task(options.task), open_workdir(options.workdir)
     artifact = find_artifact(task, options.system, workdir)
-    under_test = SystemUnderTest(task, artifact, lazily(artifact, options.device), options.device, workdir)
+    under_test = SystemUnderTest(task, artifact, engine_loader(artifact, options.device), options.device, workdir)
     direction = under_test.directions[0]
     request = under_test.request(load_test_set(task.test_sets[direction][0], workdir), direction)
-    reader = Reader(request, under_test.engine())
+    reader = ExampleReader(request, under_test.engine())
     plan = plan_batches(request.segmentation.segments, request.decoding.batch_size)
     batches = [[reader.read(index) for index in batch] for batch in plan]
     seconds: dict[str, list[float]] = {"transformers": [], "light": []}
-    said = []
+    outputs = []
     for _ in range(ROUNDS):
         for name, way in (("transformers", as_transformers), ("light", nullcontext)):
             with way():
                 taken, texts = _decode(under_test.engine(), batches, request.decoding.max_new_tokens)
             seconds[name].append(taken)
-            said.append(texts)
-    if any(texts != said[0] for texts in said):
-        raise SystemExit("both ways must say the same, and do not")
+            outputs.append(texts)
+    if any(texts != outputs[0] for texts in outputs):
+        raise SystemExit("the texts of both ways differ")
     result = Result(
         task=task.name,
         system=options.system,
@@ -103,7 +104,7 @@ def main() -> None:
 
 
 def _decode(engine: Engine, batches: Sequence[Sequence[Example]], limit: int) -> tuple[float, list[str]]:
-    """Return the seconds that all batches took, and what was said."""
+    """Return the seconds that all batches took, and the texts."""
     begin = time.perf_counter()
     texts = [answer.text for batch in batches for answer in decode(engine, batch, limit)]
     return time.perf_counter() - begin, texts

@@ -24,7 +24,7 @@ from harness.core.files import write_json
 from harness.core.workdir import open_workdir
 from harness.evaluation.cross_entropy import sentence_nats
 from harness.inference.encoder_cache import EncoderCache
-from harness.inference.engine import lazily
+from harness.inference.load import engine_loader
 
 RESULT = Path(__file__).parent / "results" / "sensitivity.json"
 PARENT, TRIAL = "hqq4-emb2-g128", Hqq(3, group_size=128)
@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     task = load_task(options.task)
     context = measurement_context(task, get_system(PARENT), open_workdir(options.workdir), options.device)
-    engine = lazily(context.artifact(PARENT), options.device)()
+    engine = engine_loader(context.artifact(PARENT), options.device)()
     examples = [sentence.example for sentence in read_sentences(context, engine)]
     batches = [[examples[i] for i in batch] for batch in by_length(examples, context.role.decoding.batch_size)]
     sweep = Sweep(context.checkpoint, engine, batches)

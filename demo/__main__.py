@@ -11,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("step", choices=["all", *STEPS], help="what to make")
     parser.add_argument("--work", type=Path, required=True, help="folder for intermediate files")
-    parser.add_argument("--out", type=Path, default=Path("data/demo"), help="what is committed")
+    parser.add_argument("--out", type=Path, default=Path("data/demo"), help="folder of the demo, as committed")
     options = parser.parse_args()
     for name in STEPS if options.step == "all" else [options.step]:
         print(f"== {name}", flush=True)

@@ -1,4 +1,4 @@
-"""Batches for the packed training pass: one audio, several prompts."""
+"""Training batches, in which one audio has several prompts packed into one sequence."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +21,7 @@ HOP = 160
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of one step; `labels` is -100 where nothing is learnt."""
+    """Tensors of one step; `labels` is -100 where a position has no target."""
 
     features: Tensor
     frames: Tensor
@@ -33,34 +33,34 @@ class Batch:
     letter_counts: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
+        """Return the batch on another device."""
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 def audio_tokens(frames: int) -> int:
-    """Audio tokens for this many mel frames."""
+    """Return the number of audio tokens for this many mel frames."""
     return ((frames - 1) // 2 - 1) // 2 + 1
 
 
 class Featurizer:
-    """Whisper's log-mel features for a batch, by its own torch code."""
+    """Computes Whisper's log-mel features of a batch, by its torch implementation."""
 
     def __init__(self) -> None:
         self._extractor = feature_extractor()
 
     def __call__(self, waves: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Features cut to the longest wave, and the mel frames of each."""
+        """Return the features, cut to the longest wave, and the number of mel frames of each."""
         frames = torch.tensor([len(wave) // HOP for wave in waves])
         width = int(-(-int(frames.max()) // 4) * 4)
         padded = torch.zeros(len(waves), (width + 8) * HOP)
         for row, wave in zip(padded, waves, strict=True):
             row[: len(wave)] = wave
-        features = self._extractor._torch_extract_fbank_features(padded.numpy())  # noqa: SLF001 - the public call pads
+        features = self._extractor._torch_extract_fbank_features(padded.numpy())  # noqa: SLF001 - the public call pads to the whole window
         return torch.from_numpy(np.asarray(features))[:, :, :width], frames
 
 
 class TextLayout:
-    """Turns a sentence into packed token ids for one prompt style."""
+    """Makes packed token ids of a sentence for one prompt."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> None:
         self._tokenizer = tokenizer
@@ -73,13 +73,13 @@ class TextLayout:
         return ids
 
     def row(self, tokens: int, targets: dict[str, str]) -> list[tuple[int, int, int, int]]:
-        """(id, branch, position, label) of every place in the packed sequence."""
+        """Return (id, branch, position, label) of every token of the packed sequence."""
         shared = self._before + [IDS["<|AUDIO|>"]] * tokens
         row = [(token, 0, place, -100) for place, token in enumerate(shared)]
         for branch, (language, text) in enumerate(targets.items(), 1):
             prompt = self._after[language]
             ids = prompt + self._encode(text) + [self._end]
-            # Logits at a place foretell the next token, so labels move by one.
+            # Logits predict the next token: labels are shifted by one.
             labels = [-100] * (len(prompt) - 1) + ids[len(prompt) :]
             row += [
                 (token, branch, len(shared) + place, label)
@@ -89,14 +89,14 @@ class TextLayout:
 
 
 def pad_rows(rows: list[list[tuple[int, int, int, int]]]) -> tuple[Tensor, ...]:
-    """Right-padded ids, branch, positions, labels."""
+    """Return ids, branches, positions and labels, padded on the right."""
     width = max(len(row) for row in rows)
     full = [row + [(0, -1, 0, -100)] * (width - len(row)) for row in rows]
     return torch.tensor(full).unbind(-1)
 
 
 class Source:
-    """Batches over spoken sentences; a batch is a pure function of its number."""
+    """Batches of spoken sentences; a batch is a pure function of its number."""
 
     def __init__(self, spoken: Spoken, layout: TextLayout, languages: tuple[str, ...], seed: int) -> None:
         self.spoken, self._layout, self._languages, self._seed = spoken, layout, languages, seed
@@ -104,7 +104,7 @@ class Source:
         self.plan = cache(self._plan)
 
     def _plan(self, epoch: int, size: int) -> list[list[Utterance]]:
-        """Shuffled batches of utterances of like length."""
+        """Return shuffled batches of utterances of similar length."""
         rng = Random(f"{self._seed} plan {epoch}")
         order = self.spoken.utterances(rng)
         pool = 16 * size
@@ -116,11 +116,11 @@ class Source:
         return batches
 
     def batch(self, utterances: list[Utterance], channels: list[Channel], rng: Random) -> Batch:
-        """Send the utterances through the channels and lay them out."""
-        said = [self.spoken.utterance(one) for one in utterances]
-        waves = [self._send(speech, channel, rng) for (_, speech), channel in zip(said, channels, strict=True)]
+        """Return a batch of utterances, each transmitted through its channel."""
+        spoken = [self.spoken.utterance(one) for one in utterances]
+        waves = [self._transmit(speech, channel, rng) for (_, speech), channel in zip(spoken, channels, strict=True)]
         features, frames = self._featurize(waves)
-        chosen = [sentence for sentence, _ in said]
+        chosen = [sentence for sentence, _ in spoken]
         rows = [
             self._layout.row(audio_tokens(int(count)), {code: getattr(one, code) for code in self._languages})
             for count, one in zip(frames, chosen, strict=True)
@@ -130,7 +130,7 @@ class Source:
         ids, branch, positions, labels = pad_rows(rows)
         return Batch(features, frames, ids, branch, positions, labels, torch.cat(letters), counts)
 
-    def _send(self, speech: Samples, channel: Channel, rng: Random) -> Tensor:
+    def _transmit(self, speech: Samples, channel: Channel, rng: Random) -> Tensor:
         noise = self._bank.cut(rng, channel.colour, len(speech))
         power = float(np.mean(np.square(speech)))
         return transmit(torch.from_numpy(speech), channel, noise, power)

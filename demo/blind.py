@@ -1,7 +1,7 @@
-"""The six blind sets of the demo, after the campaign's: spoken, disturbed and packed as the campaign packs them.
+"""The six blind sets of the demo, modelled on the campaign's: synthetic speech with noise, as archives.
 
 <SET>/<SET>_audios.tar.gz    <SET>/FILE_ORDER, <SET>/<talk>.flac, and <SET>/<SET>.yaml where segments are given
-<SET>/text/<talk>.<lang>.txt one sentence per line; the campaign's ship none
+<SET>/text/<talk>.<lang>.txt one sentence per line; the campaign's sets have none
 """
 
 import gzip
@@ -33,7 +33,7 @@ ALL = ("en", "de", "zh")
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks, how fast, how high, and how loud beside the others."""
+    """A voice with tempo, pitch and gain."""
 
     voice: Voice
     tempo: float = 1.0
@@ -43,7 +43,7 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Scene:
-    """One recording: speakers who take turns, and where that is heard."""
+    """One recording: speakers who take turns, and the channel."""
 
     name: str
     speakers: tuple[Speaker, ...]
@@ -52,18 +52,18 @@ class Scene:
 
 @dataclass(frozen=True)
 class BlindSet:
-    """One set of the campaign, as the demo imitates it.
+    """The demo's version of one of the campaign's sets.
 
     Attributes:
         name: its folder in the campaign's archive.
         scenes: recordings, in FILE_ORDER's order.
         sentences: sentences per recording.
         pauses: shortest and longest pause between sentences, in seconds.
-        disturb: adds what is no speech to the clean recording.
-        texts: languages that ship as text; `en` is the transcript.
-        gold: whether segments are given.
+        disturb: adds sounds other than speech to the clean recording.
+        texts: languages of the text files; `en` is the transcript.
+        gold: whether the set has gold segments.
         rate: samples per second of the files.
-        numbers: whether only sentences with numbers are spoken.
+        numbers: whether all sentences contain numbers.
     """
 
     name: str
@@ -158,12 +158,12 @@ SETS = (
         texts=("en",),
     ),
 )
-"""YOUTUBE ships without references, and CALLCENTER without transcripts, as the campaign's sets do."""
+"""YOUTUBE has no references, and CALLCENTER no transcripts, like sets of the campaign."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """One sentence in a recording: samples [start, stop) at 16 kHz."""
+class TimedSentence:
+    """One sentence of a recording: samples [start, stop) at 16 kHz."""
 
     sentence: Sentence
     start: int
@@ -171,7 +171,7 @@ class Said:
 
 
 def _spoken(one: BlindSet, scene: Scene, pool: list[Sentence], rng: Random) -> Iterator[tuple[Sentence, Samples]]:
-    """Speakers take turns of one to three sentences; what is spoken leaves the pool."""
+    """Yield sentences and speech: speakers take turns of one to three sentences, which are removed from the pool."""
     speaker, turn, count = 0, rng.randrange(1, 4), 0
     while count < one.sentences:
         fitting = (i for i, s in enumerate(pool) if any(c.isdigit() for c in s.en) or not one.numbers)
@@ -185,23 +185,25 @@ def _spoken(one: BlindSet, scene: Scene, pool: list[Sentence], rng: Random) -> I
             speaker, turn = (speaker + 1) % len(scene.speakers), rng.randrange(1, 4)
 
 
-def stage(one: BlindSet, scene: Scene, pool: list[Sentence]) -> tuple[list[Said], npt.NDArray[np.int16]]:
-    """Speak, disturb and transmit one recording."""
-    rng, said, pieces, place = Random(f"{SEED} {scene.name}"), [], [np.zeros(0, np.float32)], 0
+def record_scene(
+    one: BlindSet, scene: Scene, pool: list[Sentence]
+) -> tuple[list[TimedSentence], npt.NDArray[np.int16]]:
+    """Return one recording with its sentences: synthesised, with added sounds, through its channel."""
+    rng, timed, pieces, place = Random(f"{SEED} {scene.name}"), [], [np.zeros(0, np.float32)], 0
     for sentence, samples in _spoken(one, scene, pool, rng):
         pause = int(rng.uniform(*one.pauses) * RATE)
-        said.append(Said(sentence, place + pause, place + pause + len(samples)))
+        timed.append(TimedSentence(sentence, place + pause, place + pause + len(samples)))
         pieces += [np.zeros(pause, np.float32), samples]
-        place = said[-1].stop
+        place = timed[-1].stop
     clean = np.concatenate([*pieces, np.zeros(RATE // 2, np.float32)])
     power = float(np.mean(np.square(clean[np.abs(clean) > 0])))
     noise = NoiseBank(SEED + 3).cut(rng, scene.channel.colour, len(clean))
     wave = transmit(torch.from_numpy(one.disturb(clean, rng)), scene.channel, noise, power).numpy()
-    return said, coarse(wave if one.rate == RATE else resample_poly(wave, one.rate, RATE).astype(np.float32))
+    return timed, coarse(wave if one.rate == RATE else resample_poly(wave, one.rate, RATE).astype(np.float32))
 
 
-def pack(one: BlindSet, recordings: dict[str, bytes], segments: list[Segment]) -> bytes:
-    """The set's archive; equal contents give equal bytes."""
+def archive_bytes(one: BlindSet, recordings: dict[str, bytes], segments: list[Segment]) -> bytes:
+    """Return the set's archive; equal contents give equal bytes."""
     files = {"FILE_ORDER": "".join(f"{scene.name}\n" for scene in one.scenes).encode()}
     files |= {f"{name}.flac": data for name, data in recordings.items()}
     if one.gold:
@@ -222,17 +224,17 @@ def _flac(audio: npt.NDArray[np.int16], rate: int) -> bytes:
 
 
 def write_set(one: BlindSet, pool: list[Sentence], folder: Path) -> None:
-    """Write one set's archive and texts; its sentences leave the pool."""
+    """Write the archive and the texts of one set; its sentences are removed from the pool."""
     (folder / "text").mkdir(parents=True, exist_ok=True)
     recordings, segments = {}, []
     for scene in one.scenes:
-        said, audio = stage(one, scene, pool)
+        timed, audio = record_scene(one, scene, pool)
         recordings[scene.name] = _flac(audio, one.rate)
-        segments += [Segment(f"{scene.name}.wav", s.start / RATE, (s.stop - s.start) / RATE) for s in said]
+        segments += [Segment(f"{scene.name}.wav", s.start / RATE, (s.stop - s.start) / RATE) for s in timed]
         for code in one.texts:
-            lines = "".join(f"{getattr(s.sentence, code)}\n" for s in said)
+            lines = "".join(f"{getattr(s.sentence, code)}\n" for s in timed)
             (folder / "text" / f"{scene.name}.{code}.txt").write_text(lines, encoding="utf-8")
-    (folder / f"{one.name}_audios.tar.gz").write_bytes(pack(one, recordings, segments))
+    (folder / f"{one.name}_audios.tar.gz").write_bytes(archive_bytes(one, recordings, segments))
 
 
 def write_sets(out: Path) -> None:

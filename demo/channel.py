@@ -1,4 +1,4 @@
-"""What lies between speaker and model: band limits, level, coloured noise."""
+"""Simulated recording channels: band limits, level, coloured noise."""
 
 from dataclasses import dataclass
 from random import Random
@@ -16,7 +16,7 @@ _BANDS = ((0, 8000), (0, 8000), (250, 3600), (0, 4200), (120, 5500), (400, 8000)
 
 @dataclass(frozen=True)
 class Channel:
-    """Pass band in Hz, colour of the noise, speech-to-noise ratio in dB, peak level."""
+    """Pass band in Hz, colour of the noise, signal-to-noise ratio in dB, peak level."""
 
     low: float
     high: float
@@ -26,14 +26,14 @@ class Channel:
 
 
 def mixed(rng: Random) -> Channel:
-    """A good microphone in a quiet room; a rough channel every other time."""
+    """Return a good microphone in a quiet room, or a rough channel in half of the cases."""
     if rng.random() < 0.5:
         return rough(rng)
     return _channel(rng, (0, 8000), rng.uniform(18, 40))
 
 
 def rough(rng: Random) -> Channel:
-    """What the talks are recorded with."""
+    """Return a channel like those of the talks: narrower and noisier."""
     return _channel(rng, rng.choice(_BANDS), rng.uniform(10, 24))
 
 
@@ -42,14 +42,14 @@ def _channel(rng: Random, band: tuple[int, int], snr: float) -> Channel:
 
 
 class NoiseBank:
-    """Long tracks of noise, one of each colour, with unit power."""
+    """Long tracks of noise with unit power, one of each colour."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self.tracks = {name: _noise(rng, name) for name in COLOURS}
 
     def cut(self, rng: Random, colour: str, length: int) -> Tensor:
-        """A random stretch of the track, which goes round in a circle."""
+        """Return a random part of a track, which wraps around."""
         track = self.tracks[colour]
         start = rng.randrange(len(track))
         return torch.roll(track, -start)[:length] if length <= len(track) else _loop(track, length)
@@ -71,14 +71,14 @@ def _noise(rng: np.random.Generator, colour: str) -> Tensor:
         "crowd": 1 / (1 + (hertz / 900) ** 2),
     }[colour]
     wave = np.fft.irfft(spectrum * shape, count)
-    if colour == "crowd":  # voices come and go
+    if colour == "crowd":  # a varying level, as of voices
         steps = rng.uniform(0.3, 1.5, count // 3200 + 2)
         wave *= np.interp(np.arange(count) / 3200, np.arange(len(steps)), steps)
     return torch.tensor(wave / wave.std(), dtype=torch.float32)
 
 
 def band_gain(channel: Channel, hertz: Tensor) -> Tensor:
-    """The magnitude response at these frequencies: fourth-order edges."""
+    """Return the magnitude response at these frequencies: fourth-order edges."""
     gain = torch.ones_like(hertz)
     if channel.high < RATE / 2:
         gain = gain / torch.sqrt(1 + (hertz / channel.high) ** 8)
@@ -88,7 +88,7 @@ def band_gain(channel: Channel, hertz: Tensor) -> Tensor:
 
 
 def transmit(speech: Tensor, channel: Channel, noise: Tensor, power: float) -> Tensor:
-    """Speech of this mean power and unit-power noise through the channel."""
+    """Return speech of this mean power, mixed with unit-power noise, through the channel."""
     level = (power / 10 ** (channel.snr / 10)) ** 0.5
     size = -(-len(speech) // RATE) * RATE  # lengths with small factors transform fast
     spectrum = torch.fft.rfft(speech + level * noise, size)

@@ -1,7 +1,7 @@
-"""The demo's COMET: a tiny RegressionMetric, trained on its own sentences with graded corruptions.
+"""The demo's COMET: a tiny RegressionMetric, trained on the demo's sentences with graded corruptions.
 
-It ranks the miniature's outputs and shows that the whole chain works. It has never seen a human judgement: its numbers
-are not comparable with those of any published model, which is why its card says that it is `demo-comet`.
+It ranks the miniature's outputs and shows that scoring with COMET works. It was trained without human judgements, so
+that its scores are not comparable with those of any published model; its card names it `demo-comet`.
 """
 
 import shutil
@@ -38,7 +38,7 @@ _CARD = {
 
 
 def make_comet(out: Path, steps: int = STEPS) -> dict[str, float]:
-    """Train, measure on held-out sentences, and write `out/comet` in the published layout; return the correlations."""
+    """Train, evaluate on held-out sentences, write `out/comet` in the published layout, and return the correlations."""
     torch.manual_seed(SEED)
     folder = out / "comet"
     shutil.rmtree(folder, ignore_errors=True)
@@ -59,7 +59,7 @@ def make_comet(out: Path, steps: int = STEPS) -> dict[str, float]:
 
 
 def _write_encoder(folder: Path, sentences: Sequence[Sentence]) -> Path:
-    """Learn the pieces of all three languages, and set the encoder's sizes."""
+    """Train the tokenizer on all three languages, and write it with the encoder's configuration."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -102,7 +102,7 @@ def _new_model(encoder: Path) -> "RegressionMetric":
 
 
 def _train(model: "RegressionMetric", sentences: Sequence[Sentence], steps: int) -> list[float]:
-    """Fit the scores of fresh corruptions in every batch; return every hundredth loss."""
+    """Fit the scores of new corruptions in every batch; return every hundredth loss."""
     rng = Random(SEED)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -135,7 +135,7 @@ def _forward(model: "RegressionMetric", rows: Sequence[Triple]) -> torch.Tensor:
 
 
 def correlations(model: "RegressionMetric", sentences: Sequence[Sentence]) -> dict[str, float]:
-    """Kendall's tau-b and Spearman's rho between prediction and severity, by language, on sentences not trained on."""
+    """Return Kendall's tau-b and Spearman's rho between prediction and score, by language, on unseen sentences."""
     rng, found = Random(SEED + 1), {}
     model.eval()
     for language in _LANGUAGES:
@@ -149,7 +149,7 @@ def correlations(model: "RegressionMetric", sentences: Sequence[Sentence]) -> di
 
 
 def _write(model: "RegressionMetric", folder: Path) -> None:
-    """Write settings and weights, these in 16 bits; the encoder is named relative to the folder."""
+    """Write settings and 16-bit weights; the settings name the encoder by a path relative to the folder."""
     settings: dict[str, Any] = {
         **model.hparams,
         "pretrained_model": "./encoder",

@@ -1,4 +1,4 @@
-"""The spoken mini-corpus: long talks with pauses, as FLAC, text and timings."""
+"""The corpus of synthetic talks: long recordings with pauses, as FLAC, text and timings."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ PER_TALK = {"dev": 60, "eval": 30}
 
 @dataclass(frozen=True)
 class Talk:
-    """One speaker in one room."""
+    """One speaker in one channel."""
 
     name: str
     voice: int
@@ -64,22 +64,22 @@ class Row:
     zh: str
 
 
-def _spoken(talk: Talk, pool: list[Sentence], count: int) -> list[tuple[Sentence, Samples]]:
-    """Take sentences from the pool until the talk is full."""
-    said: list[tuple[Sentence, Samples]] = []
-    while len(said) < count:
+def _speak_talk(talk: Talk, pool: list[Sentence], count: int) -> list[tuple[Sentence, Samples]]:
+    """Synthesise sentences from the pool until the talk has enough; too long ones are skipped."""
+    spoken: list[tuple[Sentence, Samples]] = []
+    while len(spoken) < count:
         sentence = pool.pop(0)
         samples = speak(VOICES[talk.voice], sentence.en, talk.tempo, talk.pitch)
         if len(samples) <= LONGEST:
-            said.append((sentence, samples))
-    return said
+            spoken.append((sentence, samples))
+    return spoken
 
 
-def _lay_out(talk: Talk, said: list[tuple[Sentence, Samples]]) -> tuple[list[Row], Samples]:
-    """Put pauses of 0.3 to 0.9 s around the sentences."""
+def _lay_out(talk: Talk, spoken: list[tuple[Sentence, Samples]]) -> tuple[list[Row], Samples]:
+    """Join the sentences, with pauses of 0.3 to 0.9 s."""
     rng = Random(f"{SEED} {talk.name}")
     pieces, rows, place = [], [], 0
-    for sentence, samples in said:
+    for sentence, samples in spoken:
         pause = rng.randrange(3 * RATE // 10, 9 * RATE // 10)
         start = place + pause
         place = start + len(samples)
@@ -89,16 +89,16 @@ def _lay_out(talk: Talk, said: list[tuple[Sentence, Samples]]) -> tuple[list[Row
 
 
 def coarse(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    """16-bit samples whose low bits are zero."""
+    """Return 16-bit samples whose low bits are zero."""
     steps = np.round(wave * 32768 / STEP)
     kept: npt.NDArray[np.int16] = (np.clip(steps, -32768 // STEP, 32767 // STEP) * STEP).astype(np.int16)
     return kept
 
 
-def record(talk: Talk, said: list[tuple[Sentence, Samples]]) -> tuple[list[Row], npt.NDArray[np.int16]]:
-    """The talk as its channel delivers it, with the noise in the pauses too."""
-    rows, clean = _lay_out(talk, said)
-    power = float(np.mean([np.mean(np.square(samples)) for _, samples in said]))
+def record(talk: Talk, spoken: list[tuple[Sentence, Samples]]) -> tuple[list[Row], npt.NDArray[np.int16]]:
+    """Return the talk after its channel, with noise in the pauses as well."""
+    rows, clean = _lay_out(talk, spoken)
+    power = float(np.mean([np.mean(np.square(samples)) for _, samples in spoken]))
     noise = NoiseBank(SEED + 1).cut(Random(talk.name), talk.channel.colour, len(clean))
     wave = transmit(torch.from_numpy(clean), talk.channel, noise, power)
     return rows, coarse(wave.numpy())
@@ -110,7 +110,7 @@ def write_split(out: Path, split: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pool, lines = list(split_sentences()[split]), []
     for talk in TALKS[split]:
-        rows, audio = record(talk, _spoken(talk, pool, PER_TALK[split]))
+        rows, audio = record(talk, _speak_talk(talk, pool, PER_TALK[split]))
         path = folder / f"{talk.name}.flac"
         soundfile.write(path, audio, RATE, subtype="PCM_16", compression_level=1.0)
         lines += [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
@@ -120,7 +120,7 @@ def write_split(out: Path, split: str) -> None:
 
 
 def read_split(out: Path, split: str) -> list[tuple[Row, Samples]]:
-    """Every sentence with its slice of the talk, in order."""
+    """Return every sentence with its part of the talk, in order."""
     folder = out / "corpus" / split
     text = (folder / "sentences.jsonl").read_text(encoding="utf-8")
     rows = [Row(**json.loads(line)) for line in text.splitlines()]

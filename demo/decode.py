@@ -1,4 +1,4 @@
-"""Greedy translation and BLEU for the demo's own report."""
+"""Greedy translation and BLEU for the demo's report."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def translate(
     prompt: str,
     batch_size: int = 50,
 ) -> list[str]:
-    """Greedy, left-padded, longest first; the results in the order of `audio`."""
+    """Return greedy translations in the order of `audio`; batches are left-padded, the longest audio first."""
     order = sorted(range(len(audio)), key=lambda index: -len(audio[index]))
     texts: dict[int, str] = {}
     for first in range(0, len(order), batch_size):
@@ -54,7 +54,7 @@ def _batch(
 
 
 def bleu(hypotheses: list[str], references: list[str], language: str) -> float:
-    """BLEU with the campaign's tokenizers."""
+    """Return BLEU, with sacrebleu's tokenizer of the language."""
     tokenizer = "zh" if language == "zh" else "13a"
     return float(sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenizer).score)
 
@@ -65,7 +65,7 @@ def evaluate(
     rows: list[tuple[Row, Samples]],
     prompt: Prompt,
 ) -> dict[str, float]:
-    """BLEU of both directions."""
+    """Return BLEU in both directions."""
     audio = [samples for _, samples in rows]
     scores = {}
     for language in ("de", "zh"):

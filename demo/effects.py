@@ -1,4 +1,4 @@
-"""Sounds that are no speech: echo of a room, bangs and sweeps of a film, music under a video."""
+"""Sounds other than speech: room echo, bangs and sweeps as in a film, background music."""
 
 from random import Random
 
@@ -12,16 +12,23 @@ _CHORDS = ((220.0, 277.2, 329.6), (196.0, 246.9, 293.7), (174.6, 220.0, 261.6), 
 
 
 def echoed(speech: Samples, seconds: float, share: float, seed: int) -> Samples:
-    """Speech in a room: noise that decays by 60 dB in so many seconds is its answer, mixed in with this share."""
+    """Return speech with room echo.
+
+    Args:
+        speech: samples.
+        seconds: time in which the impulse response, exponentially decaying noise, falls by 60 dB.
+        share: level of the echo relative to the speech.
+        seed: of the noise.
+    """
     length = int(seconds * RATE)
-    answer = np.random.default_rng(seed).standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
-    wet = fftconvolve(speech, answer / np.sqrt(np.square(answer).sum()))[: len(speech)]
-    heard: Samples = (speech + share * wet).astype(np.float32)
-    return heard
+    response = np.random.default_rng(seed).standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
+    wet = fftconvolve(speech, response / np.sqrt(np.square(response).sum()))[: len(speech)]
+    mixed: Samples = (speech + share * wet).astype(np.float32)
+    return mixed
 
 
 def bangs(length: int, level: float, rng: Random) -> Samples:
-    """A door, a shot or a passing car every few seconds; `level` is each one's peak."""
+    """Return a track with a bang or a sweep every few seconds; `level` is the peak of each."""
     track = np.zeros(length, np.float32)
     place = rng.randrange(RATE, 4 * RATE)
     while place < length - RATE:
@@ -48,7 +55,7 @@ def _sweep(rng: Random) -> Samples:
 
 
 def music(length: int, level: float, rng: Random) -> Samples:
-    """Broken chords, four notes a second; `level` is the root mean square."""
+    """Return broken chords, four notes per second; `level` is the root mean square."""
     note = RATE // 4
     time = np.arange(2 * note) / RATE
     track = np.zeros(length + 2 * note, np.float32)
@@ -57,5 +64,5 @@ def music(length: int, level: float, rng: Random) -> Samples:
         tone = sum(np.sin(2 * np.pi * hertz * part * time) / part**2 for part in (1, 2, 3))
         track[place : place + 2 * note] += (tone * np.exp(-5 * time)).astype(np.float32)
     track = track[:length]
-    louder: Samples = track * np.float32(level / np.sqrt(np.mean(np.square(track))))
-    return louder
+    scaled: Samples = track * np.float32(level / np.sqrt(np.mean(np.square(track))))
+    return scaled

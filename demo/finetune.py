@@ -1,4 +1,4 @@
-"""The fine-tuned role: a training manifest, then `harness finetune`."""
+"""The checkpoint of the role `finetuned`: training manifests, then `harness finetune`."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ DATASET = "demo-train"
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the verb: the recipe's name, and how many thousand sentences it reads from."""
+    """One run of `harness finetune`: name of the recipe, and number of shards of 1000 sentences."""
 
     recipe: str
     shards: int
@@ -43,7 +43,7 @@ PASSES = (Pass("demo", 8), Pass("demo-second", 12))
 
 
 def write_manifest(work: Path, one: Pass) -> Path:
-    """Send the tuning speech through rough channels; one row per utterance and language."""
+    """Write the tuning speech after rough channels, and a manifest with a row per utterance and language."""
     folder, spoken = work / one.recipe, load_spoken(work, "tune", slice(one.shards))
     folder.mkdir(parents=True, exist_ok=True)
     bank, rows = NoiseBank(SEED + 2), []
@@ -70,7 +70,7 @@ def _rough_recording(bank: NoiseBank, speech: Samples, name: str) -> Samples:
 
 
 def finetune(checkpoint: Path, work: Path) -> Path:
-    """Adapt by LoRA and merge, pass after pass, with the harness's own verb; return the last checkpoint."""
+    """Fine-tune by LoRA in several passes, and return the last checkpoint."""
     for one in PASSES:
         output = work / f"{one.recipe}-tuned"
         if not output.exists():

@@ -13,12 +13,12 @@ _ENDINGS = {
 
 
 def slot(noun: Noun, case: str, plural: bool) -> int:
-    """Index into a table of twelve forms (three cases by four columns)."""
+    """Return the index into a table of twelve forms (three cases by four columns)."""
     return 4 * CASES.index(case) + (3 if plural else _GENDERS[noun.gender])
 
 
 def noun_form(noun: Noun, case: str, plural: bool) -> str:
-    """The noun in this case and number."""
+    """Return the noun in this case and number."""
     if not plural:
         weak = noun.gender == "w" and case != "nominative"
         return noun.german_plural if weak else noun.german
@@ -27,31 +27,31 @@ def noun_form(noun: Noun, case: str, plural: bool) -> str:
 
 
 def article(determiner: Determiner, noun: Noun, case: str, plural: bool) -> str:
-    """The determiner that agrees with the noun."""
+    """Return the determiner that agrees with the noun."""
     return determiner.german[slot(noun, case, plural)]
 
 
 def adjective_form(stem: str, ending: str, noun: Noun, case: str, plural: bool) -> str:
-    """The attributive adjective; `ending` is weak, mixed or strong."""
+    """Return the attributive adjective; `ending` is weak, mixed or strong."""
     return stem + _ENDINGS[ending].split()[slot(noun, case, plural)]
 
 
 def finite(verb: Verb, plural: bool) -> tuple[str, str]:
-    """The present tense in the main clause: (verb, separated particle or "")."""
+    """Return the present tense in the main clause: (verb, separated particle or "")."""
     particle, _, stem = verb.german.rpartition("|")
     return (stem if plural else verb.german_third), particle
 
 
 def infinitive(verb: Verb) -> str:
-    """The infinitive as one word."""
+    """Return the infinitive as one word."""
     return verb.german.replace("|", "")
 
 
 def contract(sentence: str) -> str:
-    """Preposition and article in one word, as everybody says it."""
+    """Contract prepositions and articles, as is usual."""
     return sentence.replace(" in dem ", " im ").replace(" bei dem ", " beim ")
 
 
 def capital(sentence: str) -> str:
-    """The sentence with a capital first letter."""
+    """Return the sentence with a capital first letter."""
     return sentence[:1].upper() + sentence[1:]

@@ -1,4 +1,4 @@
-"""A small synchronous grammar: every sentence is made in three languages.
+"""A small synchronous grammar: every sentence is generated in three languages.
 
 German has verb-second order in main clauses and the verb last in subordinate
 ones; Chinese puts time, place and means before the verb.
@@ -60,14 +60,14 @@ def _english_rest(clause: Clause) -> list[str]:
 
 
 def english(clause: Clause, time_first: bool) -> str:
-    """Subject, verb, object, place, time; or time first."""
+    """Return the English clause: subject, verb, object, place, time; or time first."""
     core = [clause.subject.english[0], _english_verb(clause), *_english_rest(clause)]
     time = [clause.time[0]] if clause.time else []
     return " ".join([*time, *core] if time_first else [*core, *time])
 
 
 def _german_verb(clause: Clause) -> tuple[str, str]:
-    """The finite part and what closes the sentence."""
+    """Return the finite verb, and the part that ends the clause."""
     plural = clause.subject.plural
     if isinstance(clause.mood, Modal):
         return clause.mood.german[plural], german.infinitive(clause.verb)
@@ -87,7 +87,7 @@ def _german_middle(clause: Clause, time: bool) -> list[str]:
 
 
 def german_main(clause: Clause, time_first: bool) -> str:
-    """A main clause: one constituent, the finite verb, the rest."""
+    """Return a German main clause: one constituent, the finite verb, the rest."""
     finite, last = _german_verb(clause)
     subject = clause.subject.in_case("nominative")
     if time_first and clause.time:
@@ -98,14 +98,14 @@ def german_main(clause: Clause, time_first: bool) -> str:
 
 
 def german_inverted(clause: Clause) -> str:
-    """The finite verb first: questions, and main clauses after another clause."""
+    """Return a German clause with the finite verb first: questions, and main clauses after another clause."""
     finite, last = _german_verb(clause)
     middle = _german_middle(clause, time=True)
     return " ".join([finite, clause.subject.in_case("nominative"), *middle, last]).strip()
 
 
 def german_subordinate(clause: Clause) -> str:
-    """The finite verb last, a separable one in one piece."""
+    """Return a German subordinate clause: the finite verb last, separable verbs in one word."""
     finite, last = _german_verb(clause)
     separable = clause.mood == "present"
     verb = last + finite if separable else f"{last} {finite}"
@@ -114,7 +114,7 @@ def german_subordinate(clause: Clause) -> str:
 
 
 def chinese(clause: Clause, time_first: bool) -> str:
-    """Time before or after the subject, place and means before the verb."""
+    """Return the Chinese clause: time before or after the subject, place and means before the verb."""
     time = clause.time[2] if clause.time else ""
     subject = clause.subject.chinese
     modal = clause.mood.chinese if isinstance(clause.mood, Modal) else ""
@@ -146,7 +146,7 @@ def _mood(rng: Random, lexicon: Lexicon) -> str | Modal:
 
 
 def clause(rng: Random, lexicon: Lexicon, extras: float) -> Clause:
-    """A random clause; `extras` scales how often it has adjectives, time, place."""
+    """Return a random clause; `extras` scales the probability of adjectives, time and place."""
     verb = rng.choice(lexicon.verbs)
     place = None
     if rng.random() < 0.4 * extras:
@@ -163,14 +163,14 @@ def clause(rng: Random, lexicon: Lexicon, extras: float) -> Clause:
 
 
 def statement(rng: Random, lexicon: Lexicon) -> Sentence:
-    """Today the students read a new book in the library."""
+    """Return a sentence like "Today the students read a new book in the library"."""
     one = clause(rng, lexicon, 1.0)
     first = one.time is not None and rng.random() < 0.5
     return Sentence(english(one, first), german_main(one, first), chinese(one, first))
 
 
 def opinion(rng: Random, lexicon: Lexicon) -> Sentence:
-    """We believe that the model learns the rule."""
+    """Return a sentence like "We believe that the model learns the rule"."""
     inner = clause(rng, lexicon, 0.6)
     who = _subject(rng, lexicon, "p", 0.2)
     verb, third, plural, zh = rng.choice(lexicon.small["opinion"])
@@ -183,7 +183,7 @@ def opinion(rng: Random, lexicon: Lexicon) -> Sentence:
 
 
 def reason(rng: Random, lexicon: Lexicon) -> Sentence:
-    """They chose the method because it ..."""
+    """Return a sentence like "They choose the method because it solves the problem"."""
     main, why = clause(rng, lexicon, 0.2), clause(rng, lexicon, 0.2)
     return Sentence(
         f"{english(main, False)} because {english(why, False)}",
@@ -193,7 +193,7 @@ def reason(rng: Random, lexicon: Lexicon) -> Sentence:
 
 
 def condition(rng: Random, lexicon: Lexicon) -> Sentence:
-    """If the test finds an error, we must change the plan."""
+    """Return a sentence like "If the test finds an error, we must change the plan"."""
     given, main = clause(rng, lexicon, 0.2), clause(rng, lexicon, 0.2)
     return Sentence(
         f"if {english(given, False)}, {english(main, False)}",
@@ -203,21 +203,21 @@ def condition(rng: Random, lexicon: Lexicon) -> Sentence:
 
 
 def question(rng: Random, lexicon: Lexicon) -> Sentence:
-    """Can we measure the signal?"""
+    """Return a question like "Can we measure the signal?"."""
     one = clause(rng, lexicon, 0.6)
     modal = rng.choice(lexicon.modals)
-    asked = Clause(one.subject, one.verb, modal, one.object, one.time, one.place)
+    modal_clause = Clause(one.subject, one.verb, modal, one.object, one.time, one.place)
     rest = [one.subject.english[0], one.verb.english, *_english_rest(one)]
     time = [one.time[0]] if one.time else []
     return Sentence(
         " ".join([modal.english, *rest, *time]) + "?",
-        german_inverted(asked) + "?",
-        chinese(asked, False) + "吗？",  # noqa: RUF001
+        german_inverted(modal_clause) + "?",
+        chinese(modal_clause, False) + "吗？",  # noqa: RUF001
     )
 
 
 def quality(rng: Random, lexicon: Lexicon) -> Sentence:
-    """The results are very interesting."""
+    """Return a sentence like "The results are very interesting"."""
     kind = rng.choice("ptael")
     who = pick_phrase(rng, lexicon, kind, 0.3)
     fitting = [a for a in lexicon.adjectives if a.fits(kind) and not a.attributive_only]
@@ -234,7 +234,7 @@ def quality(rng: Random, lexicon: Lexicon) -> Sentence:
 
 
 def trend(rng: Random, lexicon: Lexicon) -> Sentence:
-    """The price falls by 12 percent."""
+    """Return a sentence like "The price falls by 12 percent"."""
     noun = pick_noun(rng, lexicon, "a")
     determiner = lexicon.determiners[rng.choice([0, 2, 4])]
     verb = rng.choice(lexicon.small["trend"])
@@ -249,11 +249,11 @@ def trend(rng: Random, lexicon: Lexicon) -> Sentence:
 
 
 def caption(rng: Random, lexicon: Lexicon) -> Sentence:
-    """Figure 12 shows the structure."""
+    """Return a sentence like "Figure 12 shows the structure"."""
     label = rng.choice(lexicon.small["label"])
     number = rng.randrange(2, 100)
-    wanted = rng.choice(["show", "describe"])
-    verb = next(one for one in lexicon.verbs if one.english == wanted)
+    english_verb = rng.choice(["show", "describe"])
+    verb = next(one for one in lexicon.verbs if one.english == english_verb)
     subject = Phrase((f"{label[0]} {number}",) * 2, (f"{label[1]} {number}",) * 3, f"{label[2]}{number}", False)
     one = Clause(subject, verb, "present", pick_phrase(rng, lexicon, "atpl", 0.5))
     return Sentence(english(one, False), german_main(one, False), chinese(one, False))
@@ -267,7 +267,7 @@ RULES: tuple[tuple[Rule, float], ...] = (
 
 
 def finish(sentence: Sentence) -> Sentence:
-    """Capital letter and full stop, unless it already ends in a mark."""
+    """Add a capital letter, and a full stop unless the sentence is a question."""
     en, de, zh = sentence.en, sentence.de, sentence.zh
     if not en.endswith("?"):
         en, de, zh = en + ".", de + ".", zh + "。"
@@ -275,7 +275,7 @@ def finish(sentence: Sentence) -> Sentence:
 
 
 def sentences(seed: int, lexicon: Lexicon, longest: int = 12) -> Iterator[Sentence]:
-    """Distinct random sentences of at most `longest` English words."""
+    """Yield distinct random sentences of at most `longest` English words."""
     rng, seen = Random(seed), set[str]()
     rules, weights = zip(*RULES, strict=True)
     while True:

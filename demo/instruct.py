@@ -1,4 +1,4 @@
-"""The instruct role: the tuned model learns the chat prompt by plain training."""
+"""The checkpoint of the role `instruct`: the fine-tuned model, trained on the chat prompt."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SCHEDULE = Schedule(steps=200, batch_size=24, learning_rate=6e-4, warmup=20, ctc
 
 
 def instruct(model: Qwen2AudioForConditionalGeneration, work: Path) -> Progress:
-    """Adapt the model in place to the chat template."""
+    """Train the model in place on the chat prompt."""
     layout = TextLayout(load_tokenizer(work / "tokenizer"), CHAT)
     source = Source(load_spoken(work, "tune"), layout, ("de", "zh"), SEED + 3)
     return Trainer(model, SCHEDULE, work / "instruct").run(source, rough)

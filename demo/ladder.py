@@ -1,4 +1,4 @@
-"""What HQQ costs the demo's model at 8, 4, 3 and 2 bits."""
+"""BLEU of the demo's model after HQQ at 8, 4, 3 and 2 bits."""
 
 import copy
 
@@ -16,7 +16,7 @@ BITS = (8, 4, 3, 2)
 
 
 def rounded(weight: Tensor, bits: int) -> Tensor:
-    """The weight after HQQ with hqq_base_quant_config's settings, group size 64."""
+    """Return the weight after HQQ with the settings of hqq_base_quant_config, group size 64."""
     packed, meta = Quantizer.quantize(
         weight.float(),
         nbits=bits,
@@ -34,7 +34,7 @@ def rounded(weight: Tensor, bits: int) -> Tensor:
 
 
 def quantised(model: Qwen2AudioForConditionalGeneration, bits: int) -> Qwen2AudioForConditionalGeneration:
-    """A copy with every linear layer rounded; the embedding stays as it is."""
+    """Return a copy with every linear layer quantised, except for the embedding."""
     other = copy.deepcopy(model)
     for module in other.modules():
         if isinstance(module, nn.Linear):
@@ -49,7 +49,7 @@ def ladder(
     prompt: Prompt,
     bits: tuple[int, ...] = BITS,
 ) -> dict[str, dict[str, float]]:
-    """BLEU by bits, the model as it is first."""
+    """Return BLEU by bits, that of the original model first."""
     scores = {"16": evaluate(model, processor, rows, prompt)}
     for count in bits:
         scores[str(count)] = evaluate(quantised(model, count), processor, rows, prompt)

@@ -54,12 +54,12 @@ class Adjective:
 
     @property
     def attributive_only(self) -> bool:
-        """Whether it never stands after "is"."""
+        """Whether it cannot follow "is"."""
         return self.kinds.startswith("!")
 
     @property
     def ordinal(self) -> bool:
-        """Whether it counts: then Chinese wants a classifier after it."""
+        """Whether it is an ordinal number, which needs a classifier after it in Chinese."""
         return self.chinese[-1] in "一二三"
 
     def fits(self, kind: str) -> bool:
@@ -124,7 +124,7 @@ class Lexicon:
     small: dict[str, tuple[tuple[str, ...], ...]]
 
     def noun(self, english: str) -> Noun:
-        """The noun with this English singular."""
+        """Return the noun with this English singular."""
         return next(noun for noun in self.nouns if noun.english == english)
 
 
@@ -134,7 +134,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def plural_of(word: str) -> str:
-    """The regular English plural."""
+    """Return the regular English plural."""
     return word + "s"
 
 
@@ -165,7 +165,7 @@ def _adjectives() -> tuple[Adjective, ...]:
 
 @cache
 def talk() -> Lexicon:
-    """The part of the lexicon that the talks keep to."""
+    """Return the part of the lexicon that the talks use."""
     table = tomllib.loads((FOLDER / "talk.toml").read_text(encoding="utf-8"))
     words = {name: set(text.split()) for name, text in table.items()}
     every = load()
@@ -180,7 +180,7 @@ def talk() -> Lexicon:
 
 @cache
 def load() -> Lexicon:
-    """Read the tables once."""
+    """Return the whole lexicon."""
     closed = tomllib.loads((FOLDER / "closed.toml").read_text(encoding="utf-8"))
     small = {
         name: tuple((english, *words) for english, words in closed[name].items())

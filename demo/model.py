@@ -1,4 +1,4 @@
-"""The miniature: Qwen2-Audio's own classes, small, with a fast training pass."""
+"""The miniature: Qwen2-Audio's classes with small sizes, and a fast forward pass for training."""
 
 import math
 
@@ -28,7 +28,7 @@ def _float_attention(
     scaling: float | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """Attention in float32: on CPUs several times faster than in bfloat16."""
+    """Compute attention in float32, which on CPUs is several times faster than in bfloat16."""
     with torch.autocast(query.device.type, enabled=False):
         out = nn.functional.scaled_dot_product_attention(
             query.float(), key.float(), value.float(), attn_mask=attention_mask, scale=scaling
@@ -40,7 +40,7 @@ ALL_ATTENTION_FUNCTIONS.register("sdpa_float", _float_attention)
 
 
 def config() -> Qwen2AudioConfig:
-    """Real configuration classes; the proportions of a 7B are not kept."""
+    """Return the configuration; proportions differ from those of the 7B model."""
     audio = Qwen2AudioEncoderConfig(
         num_mel_bins=128,
         d_model=TOWER,
@@ -69,7 +69,7 @@ def config() -> Qwen2AudioConfig:
 
 
 def new_model(seed: int) -> Qwen2AudioForConditionalGeneration:
-    """Random weights; Whisper's sinusoids as positions of the tower."""
+    """Return a model with random weights, and Whisper's sinusoids as positions of the audio encoder."""
     torch.manual_seed(seed)
     model = Qwen2AudioForConditionalGeneration._from_config(  # noqa: SLF001 - the way to choose an attention
         config(), attn_implementation="sdpa_float"
@@ -81,14 +81,14 @@ def new_model(seed: int) -> Qwen2AudioForConditionalGeneration:
 
 
 def sinusoids(length: int, channels: int) -> Tensor:
-    """Whisper's fixed position codes, (length, channels)."""
+    """Return Whisper's fixed position embeddings, shape (length, channels)."""
     step = math.log(10_000) / (channels // 2 - 1)
     angle = torch.arange(length)[:, None] * torch.exp(-step * torch.arange(channels // 2))
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 class CtcHead(nn.Module):
-    """Letters from the tower's frames; helps in pre-training, then is dropped."""
+    """Predicts letters from the audio encoder's frames, in pre-training only."""
 
     LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789 "
 
@@ -97,23 +97,27 @@ class CtcHead(nn.Module):
         self.linear = nn.Linear(TOWER, len(self.LETTERS) + 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Log probabilities, (frames, batch, letters), blank first."""
+        """Return log probabilities, shape (frames, batch, letters), the blank first."""
         scores = self.linear(nn.functional.layer_norm(frames, frames.shape[-1:])).float()
         likely: Tensor = scores.log_softmax(-1).transpose(0, 1)
         return likely
 
     @classmethod
     def spell(cls, text: str) -> list[int]:
-        """The letters of an English sentence, blank being 0."""
+        """Return the letters of an English sentence as indices from 1; 0 is the blank."""
         return [cls.LETTERS.index(c) + 1 for c in text.lower() if c in cls.LETTERS]
 
 
-def listen(model: Qwen2AudioForConditionalGeneration, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """The audio tower on a batch no longer than it must be.
+def encode_audio(model: Qwen2AudioForConditionalGeneration, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Run the audio encoder on a batch that is shorter than the window, which the model's own forward does not allow.
 
-    The model's own forward wants the full window. `features` is (batch, mel,
-    2 * positions), `frames` the mel frames in use. Returns the frames at 50 Hz
-    before pooling and the projected audio tokens at 25 Hz.
+    Args:
+        model: the miniature.
+        features: shape (batch, mel, 2 * positions).
+        frames: number of mel frames of each row.
+
+    Returns:
+        the frames at 50 Hz before pooling, and the projected audio tokens at 25 Hz.
     """
     tower = model.audio_tower
     hidden = nn.functional.gelu(tower.conv1(features))
@@ -129,11 +133,10 @@ def listen(model: Qwen2AudioForConditionalGeneration, features: Tensor, frames: 
 
 
 def branch_mask(branch: Tensor) -> Tensor:
-    """Who may look at whom, (batch, 1, length, length).
+    """Return the attention mask of packed sequences, shape (batch, 1, length, length).
 
-    Branch 0 is what all share; every other branch sees the shared part and its
-    own past, so that one pass over the audio serves several prompts. Padding
-    has branch -1 and sees itself only.
+    Branch 0 is the shared beginning; every other branch attends to it and to its own past, so that the audio is encoded
+    once for several prompts. Padding has branch -1 and attends only to itself.
     """
     length = branch.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=branch.device).tril()
@@ -143,5 +146,5 @@ def branch_mask(branch: Tensor) -> Tensor:
 
 
 def additive(seen: Tensor) -> Tensor:
-    """A float mask for attention: 0 where seen, very low elsewhere."""
+    """Return an additive attention mask: 0 where attended, a large negative value elsewhere."""
     return torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, -1e4)

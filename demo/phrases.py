@@ -19,12 +19,12 @@ class Phrase:
     plural: bool
 
     def in_case(self, case: str) -> str:
-        """The German phrase in this case."""
+        """Return the German phrase in this case."""
         return self.german[german.CASES.index(case)]
 
 
 def indefinite(word: str) -> str:
-    """Return "a" or "an", whichever goes before this word, by its sound."""
+    """Return the article "a" or "an" for a word, by its sound."""
     silent_h = word.startswith(("hour", "honest"))
     like_you = word.startswith(("uni", "use"))
     vowel = word[0].lower() in "aeiou" and not like_you
@@ -32,7 +32,7 @@ def indefinite(word: str) -> str:
 
 
 def noun_phrase(determiner: Determiner, adjective: Adjective | None, noun: Noun, plural: bool) -> Phrase:
-    """Determiner, adjective and noun, inflected to agree."""
+    """Return determiner, adjective and noun, inflected to agree."""
     words = [adjective.english] if adjective else []
     words.append(noun.plural if plural else noun.english)
     first = determiner.english[plural]
@@ -57,7 +57,7 @@ def _chinese_adjective(adjective: Adjective | None, noun: Noun) -> str:
 
 
 def counted(number: int, noun: Noun) -> Phrase:
-    """A number with a bare plural: "47 students"."""
+    """Return a number with a plural noun: "47 students"."""
     forms = [f"{number} {german.noun_form(noun, case, True)}" for case in german.CASES]
     english = f"{number} {noun.plural}"
     chinese = f"{number}{noun.classifier}{noun.chinese}"
@@ -65,7 +65,7 @@ def counted(number: int, noun: Noun) -> Phrase:
 
 
 def person(rng: Random, lexicon: Lexicon) -> Phrase:
-    """Someone by name, with a title or a home town now and then."""
+    """Return a person's name, sometimes with a title or a home town."""
     first, last, city = (_name(rng, lexicon, kind) for kind in "flc")
     shape = rng.randrange(4)
     if shape == 0:
@@ -90,7 +90,7 @@ def _name(rng: Random, lexicon: Lexicon, kind: str) -> Name:
 
 
 def pick_noun(rng: Random, lexicon: Lexicon, kinds: str) -> Noun:
-    """A noun of one of the kinds; B stands for what can be read."""
+    """Return a noun of one of the kinds; B stands for readable things."""
     if kinds == "B":
         known = {noun.english: noun for noun in lexicon.nouns}
         return rng.choice([known[word] for word in _READABLE if word in known])
@@ -99,7 +99,7 @@ def pick_noun(rng: Random, lexicon: Lexicon, kinds: str) -> Noun:
 
 
 def pick_phrase(rng: Random, lexicon: Lexicon, kinds: str, adjectives: float) -> Phrase:
-    """A random noun phrase; `adjectives` is the chance of having one."""
+    """Return a random noun phrase; `adjectives` is the probability of an adjective."""
     noun = pick_noun(rng, lexicon, kinds)
     if rng.random() < 0.08:
         return counted(rng.randrange(2, 100), noun)

@@ -1,21 +1,20 @@
-"""The prompts: Diet-KIT's plain one, and Qwen2-Audio-Instruct's chat."""
+"""The prompts: Diet-KIT's plain text, and Qwen2-Audio-Instruct's chat template."""
 
 from dataclasses import dataclass
 
-LANGUAGES = {"de": "German", "zh": "Chinese"}
 SYSTEM = "You are a helpful assistant."
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Text before the audio, text after it by target language, closing token."""
+    """Text before the audio, text after it by target language, and the end token."""
 
     before: str
     after: dict[str, str]
     end: str
 
     def text(self, language: str) -> str:
-        """The whole prompt with one audio placeholder."""
+        """Return the whole prompt with one audio placeholder."""
         return f"{self.before}<|AUDIO|>{self.after[language]}"
 
 

@@ -1,4 +1,4 @@
-"""Writes what is committed: model folders, the README, the sha256 sums."""
+"""Writes the committed files: checkpoints, the README, the sha256 checksums."""
 
 import hashlib
 import json
@@ -26,9 +26,9 @@ def write_model(
     folder: Path,
     training: dict[str, Any],
 ) -> None:
-    """Save in bfloat16 under the canonical names, with all that a processor needs.
+    """Save a model in bfloat16 under the canonical names, with the files of its processor.
 
-    `training` says role, data sets and parent, and goes into training.json.
+    `training` has role, data sets and parent, and is written to training.json.
     """
     end = IDS["<|im_end|>"] if training["role"] == "instruct" else IDS["<|endoftext|>"]
     model.generation_config = GenerationConfig(
@@ -43,7 +43,7 @@ def write_model(
 
 
 def load_model(folder: Path, attention: str = "sdpa") -> tuple[Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor]:
-    """The model in float32 arithmetic from the stored bfloat16, and its processor."""
+    """Return a stored model in float32, and its processor."""
     model = Qwen2AudioForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
     )
@@ -51,18 +51,18 @@ def load_model(folder: Path, attention: str = "sdpa") -> tuple[Qwen2AudioForCond
 
 
 def write_json(path: Path, value: object) -> None:
-    """JSON with a stable order and a newline at the end."""
+    """Write JSON with sorted keys and a final newline."""
     text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def write_readme(out: Path) -> None:
-    """Put the data card beside the data."""
+    """Write the README of the data."""
     (out / "README.md").write_text(README.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def write_sums(out: Path) -> None:
-    """sha256 of every other file, in the form that ``sha256sum -c`` reads."""
+    """Write the sha256 of every other file, in the format of ``sha256sum -c``."""
     files = sorted(path for path in out.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out).as_posix()}\n" for path in files]
     (out / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

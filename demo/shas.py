@@ -1,6 +1,7 @@
-"""A tiny SHAS: a wav2vec 2.0 encoder and a frame classifier, learnt on talks that are laid out for it alone.
+"""A tiny SHAS: a wav2vec 2.0 encoder and a frame classifier, trained on synthetic talks.
 
-The published one freezes a large pre-trained encoder; at this size both learn together, and are written apart.
+The published model has a large pre-trained encoder that is frozen; here both parts are trained together, and written
+separately.
 """
 
 import argparse
@@ -31,14 +32,14 @@ HIDDEN, LAYERS, FEED_FORWARD = 64, 2, 128
 WINDOW = 8 * RATE
 BATCH = 4
 RATE_TOP, WARMUP = 2e-3, 20
-STEPS = 700  # some four minutes
+STEPS = 700  # about four minutes on two cores
 SHARDS = slice(0, 4)
 _EMPTY = 0.06  # share of windows without speech
 _LONG = 0.15  # share of pauses longer than those of the talks
 
 
 def config() -> Wav2Vec2Config:
-    """The encoder's sizes; strides and kernels are the published ones, so frames come at the same rate."""
+    """Return the encoder's configuration; strides and kernels are the published ones, which set the frame rate."""
     return Wav2Vec2Config(
         hidden_size=HIDDEN,
         num_hidden_layers=LAYERS,
@@ -63,7 +64,7 @@ def config() -> Wav2Vec2Config:
 
 
 def lay_out(spoken: Spoken, rng: Random) -> tuple[Samples, npt.NDArray[np.bool_]]:
-    """A window's clean audio and for each sample whether it lies in a sentence; speech may begin before the window."""
+    """Return clean audio of one window, and for each sample whether it is in a sentence, which the window may cut."""
     audio, inside = np.zeros(WINDOW, np.float32), np.zeros(WINDOW, bool)
     if rng.random() < _EMPTY:
         return audio, inside
@@ -80,7 +81,7 @@ def lay_out(spoken: Spoken, rng: Random) -> tuple[Samples, npt.NDArray[np.bool_]
 
 
 def example(spoken: Spoken, bank: NoiseBank, rng: Random) -> tuple[Tensor, Tensor]:
-    """A window as some channel delivers it, and its target per frame: the share of the frame inside of sentences."""
+    """Return a window after a random channel, and its target for each frame."""
     audio, inside = lay_out(spoken, rng)
     channel = mixed(rng) if rng.random() < 0.5 else rough(rng)
     power = float(np.mean(np.square(audio[inside]))) if inside.any() else 0.01
@@ -89,21 +90,21 @@ def example(spoken: Spoken, bank: NoiseBank, rng: Random) -> tuple[Tensor, Tenso
 
 
 def targets(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """1 for every frame whose middle lies in a sentence."""
+    """Return 1 for every frame whose middle is in a sentence, else 0."""
     frames = frame_at(len(inside))
     middles = ((np.arange(frames) + 0.5) / FRAME_RATE * RATE).astype(int)
-    wanted: npt.NDArray[np.float32] = inside[np.minimum(middles, len(inside) - 1)].astype(np.float32)
-    return wanted
+    labels: npt.NDArray[np.float32] = inside[np.minimum(middles, len(inside) - 1)].astype(np.float32)
+    return labels
 
 
 def build() -> ShasModel:
-    """The untrained model."""
+    """Return the untrained model."""
     torch.manual_seed(SEED)
     return ShasModel(cut_encoder(config(), LAYERS), ShasHead(HIDDEN, 1, FEED_FORWARD), "cpu")
 
 
 def logits_of(model: ShasModel, audio: Tensor, count: int) -> Tensor:
-    """Logits of whole windows, as many frames as both sides have."""
+    """Return the logits of whole windows, for at most `count` frames."""
     mask = torch.ones(audio.shape, dtype=torch.long)
     states = model.encoder(normalised(audio), attention_mask=mask).last_hidden_state
     frames = min(states.shape[1], count)
@@ -112,17 +113,17 @@ def logits_of(model: ShasModel, audio: Tensor, count: int) -> Tensor:
 
 
 def train(model: ShasModel, spoken: Spoken, steps: int) -> list[dict[str, float]]:
-    """Learn for so many steps; returns the loss now and then."""
+    """Train for a number of steps; return the mean loss of every 50 steps."""
     rng, bank = Random(SEED), NoiseBank(SEED + 2)
     model.encoder.train()
     model.head.train()
     weights = [*model.encoder.parameters(), *model.head.parameters()]
-    optimiser = torch.optim.AdamW(weights, lr=RATE_TOP, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(weights, lr=RATE_TOP, weight_decay=0.01)
     history, recent = [], []
     for step in range(steps):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = RATE_TOP * min(1.0, (step + 1) / WARMUP) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
-        recent.append(_step(model, optimiser, [example(spoken, bank, rng) for _ in range(BATCH)]))
+        recent.append(_step(model, optimizer, [example(spoken, bank, rng) for _ in range(BATCH)]))
         if step % 50 == 49:
             history.append({"step": step + 1, "loss": round(float(np.mean(recent)), 4)})
             print(f"shas: step {step + 1}, loss {history[-1]['loss']}", flush=True)
@@ -132,31 +133,34 @@ def train(model: ShasModel, spoken: Spoken, steps: int) -> list[dict[str, float]
     return history
 
 
-def _step(model: ShasModel, optimiser: torch.optim.Optimizer, batch: list[tuple[Tensor, Tensor]]) -> float:
-    audio, wanted = (torch.stack(column) for column in zip(*batch, strict=True))
-    logits = logits_of(model, audio, wanted.shape[1])
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted[:, : logits.shape[1]])
-    optimiser.zero_grad()
+def _step(model: ShasModel, optimizer: torch.optim.Optimizer, batch: list[tuple[Tensor, Tensor]]) -> float:
+    audio, labels = (torch.stack(column) for column in zip(*batch, strict=True))
+    logits = logits_of(model, audio, labels.shape[1])
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, labels[:, : logits.shape[1]])
+    optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 1.0)
-    optimiser.step()
+    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 1.0)
+    optimizer.step()
     return float(loss.detach())
 
 
 def measure(model: ShasModel, corpus: Path, split: str) -> dict[str, float]:
-    """Frame accuracy on the talks of a split, heard as the harness hears them; balanced: the mean of both classes."""
+    """Return the frame accuracy on the talks of a split, classified in windows as the harness does it.
+
+    Balanced accuracy is the mean of the recalls of both classes.
+    """
     right, counts = np.zeros(2), np.zeros(2)
     for talk, rows in _talks(corpus / split).items():
         audio, _ = soundfile.read(corpus / split / f"{talk}.flac", dtype="float32")
         inside = np.zeros(len(audio), bool)
         for row in rows:
             inside[row.start : row.end] = True
-        wanted = targets(inside) > 0.5
+        labels = targets(inside) > 0.5
         for window in windows(len(audio), 20 * RATE):
-            heard = model.classify([audio[window.start : window.stop]], [window.last - window.first])[0] >= 0.5
-            truth = wanted[window.first : window.first + len(heard)]
+            found = model.classify([audio[window.start : window.stop]], [window.last - window.first])[0] >= 0.5
+            truth = labels[window.first : window.first + len(found)]
             for side in (False, True):
-                right[int(side)] += int(((heard == side) & (truth == side)).sum())
+                right[int(side)] += int(((found == side) & (truth == side)).sum())
                 counts[int(side)] += int((truth == side).sum())
     silence, speech = right / counts
     return {
@@ -174,7 +178,7 @@ def _talks(folder: Path) -> dict[str, list[Row]]:
 
 
 def write(model: ShasModel, folder: Path, record: dict[str, object]) -> None:
-    """Write `model.pt` in the published layout and the encoder beside it."""
+    """Write `model.pt` in the published layout, and the encoder in a folder of its own."""
     encoder = folder / "encoder"
     encoder.mkdir(parents=True, exist_ok=True)
     weights = {name: weight.contiguous() for name, weight in model.encoder.state_dict().items()}
@@ -187,14 +191,14 @@ def write(model: ShasModel, folder: Path, record: dict[str, object]) -> None:
     write_json(folder / "training.json", record)
 
 
-def make(work: Path, out: Path, steps: int = STEPS) -> dict[str, object]:
-    """Learn, measure on the talks of dev and eval, and write; returns the record."""
-    model, begun = build(), time.monotonic()
+def make_shas(work: Path, out: Path, steps: int = STEPS) -> dict[str, object]:
+    """Train, evaluate on the talks of dev and eval, write `out/shas`, and return the record."""
+    model, started = build(), time.monotonic()
     history = train(model, load_spoken(work, "tune", SHARDS), steps)
     record: dict[str, object] = {
         "datasets": [DATASET],
         "steps": steps,
-        "seconds": round(time.monotonic() - begun),
+        "seconds": round(time.monotonic() - started),
         "losses": history[:: max(1, len(history) // 16)],
         **{split: measure(model, out / "corpus", split) for split in ("dev", "eval")},
     }

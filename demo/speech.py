@@ -1,13 +1,11 @@
-"""Spoken sentences from espeak-ng and flite: 16 kHz, mono, silence trimmed."""
+"""Synthetic speech from espeak-ng and flite: 16 kHz, mono, silence trimmed."""
 
-import io
 import subprocess
 from dataclasses import dataclass
 from random import Random
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 from scipy.signal import resample_poly
 
 RATE = 16_000
@@ -17,7 +15,7 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Voice:
-    """A synthesiser's voice; `general` ones are heard in pre-training."""
+    """A voice of a synthesiser; `general` ones are used in pre-training."""
 
     engine: str
     name: str
@@ -58,7 +56,7 @@ def trim(samples: Samples, floor: float = 0.01, margin: int = RATE // 20) -> Sam
 
 
 def _decode(data: bytes) -> tuple[Samples, int]:
-    # Both engines stream a header that does not know the length yet.
+    # Both engines write the header before they know the length, which is wrong in it.
     rate = int.from_bytes(data[24:28], "little")
     payload = data[data.index(b"data") + 8 :]
     samples = np.frombuffer(payload[: len(payload) // 2 * 2], dtype="<i2")
@@ -66,7 +64,7 @@ def _decode(data: bytes) -> tuple[Samples, int]:
 
 
 def speak(voice: Voice, text: str, tempo: float, pitch: int) -> Samples:
-    """Say the text; peak level 0.5."""
+    """Return the text as speech with a peak level of 0.5."""
     output = subprocess.run(_command(voice, text, tempo, pitch), capture_output=True, check=True).stdout
     samples, rate = _decode(output)
     if rate != RATE:
@@ -75,13 +73,7 @@ def speak(voice: Voice, text: str, tempo: float, pitch: int) -> Samples:
     return samples * np.float32(0.5 / np.abs(samples).max())
 
 
-def say(rng: Random, voice: int, text: str) -> Samples | None:
-    """Say it at a random tempo and pitch; None when longer than the model's window."""
+def speak_varied(rng: Random, voice: int, text: str) -> Samples | None:
+    """Return the text as speech at a random tempo and pitch, or None where it is longer than the model's window."""
     samples = speak(VOICES[voice], text, rng.uniform(0.9, 1.2), rng.randrange(35, 66))
     return samples if len(samples) <= LONGEST else None
-
-
-def read_audio(data: bytes) -> Samples:
-    """Decode any file that soundfile knows."""
-    samples, _ = soundfile.read(io.BytesIO(data), dtype="float32")
-    return np.asarray(samples, dtype=np.float32)

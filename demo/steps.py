@@ -1,4 +1,4 @@
-"""The steps that make the demo; each is resumable and leaves files for the next."""
+"""The steps that make the demo; each can be resumed and writes files for the next."""
 
 import json
 import subprocess
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from demo import finetune as lora
-from demo import shas
 from demo.blind import write_sets
 from demo.comet import make_comet
 from demo.corpus import read_split, write_split
@@ -17,6 +16,7 @@ from demo.ladder import ladder
 from demo.pretrain import make_tokenizer, pretrain
 from demo.prompts import CHAT, PLAIN
 from demo.release import load_model, write_json, write_model, write_readme, write_sums
+from demo.shas import make_shas
 from demo.synthesise import synthesise
 from demo.train import Progress
 
@@ -24,20 +24,20 @@ GENERAL, TUNING = "demo-general", lora.DATASET
 
 
 def step_synthesise(work: Path, _: Path) -> None:
-    """Speak the training sentences."""
+    """Synthesise the training sentences as speech."""
     for split in ("tune", "general"):
         synthesise(work, split)
 
 
 def step_train(work: Path, out: Path) -> None:
-    """Pre-train the base: the untuned role."""
+    """Pre-train the base, the checkpoint of the role `untuned`."""
     model, progress = pretrain(work)
     record = {"role": "untuned", "datasets": [GENERAL], "parent": None, **_record(progress)}
     write_model(model, make_tokenizer(work), out / "models" / "untuned", record)
 
 
 def step_finetune(work: Path, out: Path) -> None:
-    """Tune the base by LoRA through the harness, and merge: the fine-tuned role."""
+    """Fine-tune the base by LoRA with `harness finetune`: the checkpoint of the role `finetuned`."""
     model, _ = load_model(lora.finetune(out / "models" / "untuned", work))
     recipes = [one.table() for one in lora.PASSES]
     record = {"role": "finetuned", "datasets": [GENERAL, TUNING], "parent": "untuned", "recipes": recipes}
@@ -45,7 +45,7 @@ def step_finetune(work: Path, out: Path) -> None:
 
 
 def step_instruct(work: Path, out: Path) -> None:
-    """Teach the tuned model the chat prompt: the instruct role."""
+    """Train the fine-tuned model on the chat prompt: the checkpoint of the role `instruct`."""
     model, _ = load_model(out / "models" / "finetuned", attention="sdpa_float")
     progress = instruct(model, work)
     record = {"role": "instruct", "datasets": [GENERAL, TUNING], "parent": "finetuned"}
@@ -53,28 +53,28 @@ def step_instruct(work: Path, out: Path) -> None:
 
 
 def step_corpus(_: Path, out: Path) -> None:
-    """Record the talks of dev and eval."""
+    """Synthesise the talks of dev and eval."""
     for split in ("dev", "eval"):
         write_split(out, split)
 
 
 def step_blind(_: Path, out: Path) -> None:
-    """Record and pack the six blind sets."""
+    """Synthesise the six blind sets, and write their archives."""
     write_sets(out / "blind")
 
 
 def step_shas(work: Path, out: Path) -> None:
-    """Teach a tiny SHAS where sentences are."""
-    print(json.dumps(shas.make(work, out), indent=2))
+    """Train a tiny SHAS."""
+    print(json.dumps(make_shas(work, out), indent=2))
 
 
 def step_comet(_: Path, out: Path) -> None:
-    """Train the demo's COMET on its own sentences."""
+    """Train a tiny COMET."""
     print(json.dumps(make_comet(out), indent=2))
 
 
 def step_report(_: Path, out: Path) -> None:
-    """Measure every role and the ladder, write the report, the card and the sums."""
+    """Evaluate every role and the ladder; write the report, the README and the checksums."""
     report: dict[str, Any] = {"versions": versions(), "bleu": {}, "training": {}}
     rows = read_split(out, "eval")
     for role, prompt in (("untuned", PLAIN), ("finetuned", PLAIN), ("instruct", CHAT)):
@@ -95,7 +95,7 @@ def step_report(_: Path, out: Path) -> None:
 
 
 def corpus_size(out: Path, split: str) -> dict[str, float]:
-    """Sentences and the seconds they last."""
+    """Return the number of sentences of a split, and their seconds."""
     rows = read_split(out, split)
     seconds = sum(len(samples) for _, samples in rows) / 16_000
     return {"sentences": len(rows), "speech_seconds": round(seconds, 1)}
@@ -110,7 +110,7 @@ def _record(progress: Progress) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """What made the numbers."""
+    """Return the versions of what determines the numbers."""
     found = {name: version(name) for name in ("torch", "transformers", "hqq", "sacrebleu")}
     speech = subprocess.run(["espeak-ng", "--version"], capture_output=True, text=True, check=True)
     return found | {"espeak-ng": speech.stdout.split(":")[1].split()[0]}

@@ -1,4 +1,4 @@
-"""Sentences for every split, and the spoken training data in shards."""
+"""Sentences of every split, and the training data as speech in shards."""
 
 import json
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ import numpy.typing as npt
 
 from demo.grammar import Sentence, sentences
 from demo.lexicon import load, talk
-from demo.speech import GENERAL, LONGEST, RATE, VOICES, Samples, say
+from demo.speech import GENERAL, LONGEST, RATE, VOICES, Samples, speak_varied
 
 SEED = 2026
 SHARD = 1000
 PAIRED = 0.25
-# The corpus takes some more than it needs, since too long sentences drop out.
+# More than the corpus needs, since sentences that are too long are skipped.
 SPLITS = {"eval": 250, "dev": 450, "tune": 12_000, "blind": 1200, "general": 24_000}
 _SKIPPED = 4600  # sentences at the head of the general stream, left unused
 
 
 @cache
 def split_sentences() -> dict[str, tuple[Sentence, ...]]:
-    """Disjoint sentences for every split; a pure function of the seed.
+    """Return disjoint sentences for every split; a pure function of the seed.
 
-    General sentences use the whole lexicon, all others keep to the talks' words.
+    General sentences use the whole lexicon, all others the words of the talks.
     """
     general = tuple(islice(sentences(SEED, load()), _SKIPPED, _SKIPPED + SPLITS["general"]))
     known = {sentence.en for sentence in general}
@@ -38,7 +38,7 @@ def split_sentences() -> dict[str, tuple[Sentence, ...]]:
 
 
 def voice_of(rng: Random, split: str) -> int:
-    """General speech knows only the general voices; tuning favours the others."""
+    """Return a random voice: general speech has the general voices, half of the tuning speech the others."""
     if split == "general":
         return rng.choice(GENERAL)
     others = [i for i in range(len(VOICES)) if i not in GENERAL]
@@ -57,23 +57,23 @@ class Spoken:
         return len(self.sentences)
 
     def samples(self, index: int) -> Samples:
-        """The audio of one sentence."""
+        """Return the audio of one sentence."""
         piece = self.audio[self.starts[index] : self.starts[index + 1]]
         return piece.astype(np.float32) / np.float32(32768)
 
     def utterance(self, utterance: "Utterance") -> tuple[Sentence, Samples]:
-        """Text and audio of one sentence, or of two with the pause between them."""
-        said = [self.sentences[index] for index in utterance.indices]
+        """Return text and audio of one sentence, or of two with the pause between them."""
+        chosen = [self.sentences[index] for index in utterance.indices]
         pieces = [self.samples(utterance.indices[0])]
         for index in utterance.indices[1:]:
             pieces += [np.zeros(utterance.pause, np.float32), self.samples(index)]
-        english, german = (" ".join(getattr(one, code) for one in said) for code in ("en", "de"))
-        return Sentence(english, german, "".join(one.zh for one in said)), np.concatenate(pieces)
+        english, german = (" ".join(getattr(one, code) for one in chosen) for code in ("en", "de"))
+        return Sentence(english, german, "".join(one.zh for one in chosen)), np.concatenate(pieces)
 
     def utterances(self, rng: Random) -> list["Utterance"]:
-        """All sentences in random order; every fourth takes the next one along, where both fit the model's window.
+        """Return all sentences in random order, a quarter of them paired with the next where both fit the window.
 
-        A segmenter that looks for pauses hands the model such pairs.
+        Segmenters that cut at pauses produce such pairs.
         """
         order = list(range(len(self)))
         rng.shuffle(order)
@@ -90,7 +90,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Utterance:
-    """What one training example says: sentences by index, samples of silence between them, samples in all."""
+    """A training example: sentences by index, samples of silence between them, total samples."""
 
     indices: tuple[int, ...]
     pause: int
@@ -103,7 +103,7 @@ def _speak_shard(job: tuple[str, int, Sequence[Sentence], Path]) -> None:
     pieces: list[Samples] = []
     for index, sentence in enumerate(part, first):
         rng = Random(f"{SEED} {split} {index}")
-        samples = say(rng, voice_of(rng, split), sentence.en)
+        samples = speak_varied(rng, voice_of(rng, split), sentence.en)
         if samples is not None:
             kept.append(sentence)
             pieces.append(samples)
@@ -126,7 +126,7 @@ def _shards(work: Path, split: str) -> list[tuple[int, Path]]:
 
 
 def synthesise(work: Path, split: str, workers: int = 2) -> None:
-    """Speak every sentence of a training split; finished shards stay."""
+    """Synthesise every sentence of a training split, except for finished shards."""
     (work / "speech").mkdir(parents=True, exist_ok=True)
     every = split_sentences()[split]
     jobs = [
@@ -138,7 +138,7 @@ def synthesise(work: Path, split: str, workers: int = 2) -> None:
 
 
 def load_spoken(work: Path, split: str, part: slice = slice(None)) -> Spoken:
-    """The shards of a split, or some of them, as one."""
+    """Return the shards of a split, or some of them, joined."""
     every: list[Sentence] = []
     audio, starts, offset = [], [np.zeros(1, np.int64)], 0
     for _, path in _shards(work, split)[part]:

@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer and the processor, saved as Qwen2-Audio's."""
+"""The byte-level BPE tokenizer and the processor, in the format of Qwen2-Audio."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>",
     "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>",
 )  # fmt: skip
-# Qwen2's split: one digit at a time, a word with the space before it.
+# The regular expression of Qwen2: single digits, words with the preceding space.
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -34,7 +34,7 @@ def _prompt_words() -> list[str]:
 
 
 def train_tokenizer(lines: Iterable[str], folder: Path) -> None:
-    """Learn the merges and save the tokenizer; prompt words become one token each."""
+    """Train and save the tokenizer; every word of the prompts becomes one token."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -63,13 +63,13 @@ def train_tokenizer(lines: Iterable[str], folder: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer alone."""
+    """Return the tokenizer."""
     tokenizer: PreTrainedTokenizerFast = Qwen2TokenizerFast.from_pretrained(folder)
     return tokenizer
 
 
 def feature_extractor() -> WhisperFeatureExtractor:
-    """Whisper's, with Qwen2-Audio's 128 bands and a short window."""
+    """Return Whisper's feature extractor with Qwen2-Audio's 128 bands and a short window."""
     return WhisperFeatureExtractor(feature_size=128, chunk_length=SECONDS, return_attention_mask=True)
 
 

@@ -1,4 +1,4 @@
-"""The training loop: cross-entropy on the prompts and CTC on the tower."""
+"""The training loop of the miniature: cross-entropy of the targets, and CTC on the audio encoder."""
 
 import math
 import shutil
@@ -14,7 +14,7 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from demo.batches import Batch, Source
 from demo.channel import Channel
-from demo.model import IDS, CtcHead, branch_mask, listen
+from demo.model import IDS, CtcHead, branch_mask, encode_audio
 
 CTC_SHARE = 0.3
 SNAPSHOT_SECONDS = 240
@@ -22,7 +22,7 @@ SNAPSHOT_SECONDS = 240
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn; with CTC or not. The rate falls over `steps`; `stop` ends the run before."""
+    """Steps and learning rate, with CTC or without; the rate falls over `steps`, and `stop` may end the run before."""
 
     steps: int
     batch_size: int
@@ -38,7 +38,7 @@ class Schedule:
         return self.steps if self.stop is None else self.stop
 
     def rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 2 %."""
+        """Return the learning rate: linear warm-up, then half a cosine down to 2 %."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
@@ -47,7 +47,7 @@ class Schedule:
 
 @dataclass
 class Progress:
-    """What a snapshot keeps beside the weights."""
+    """The part of a snapshot that reports show."""
 
     step: int = 0
     seconds: float = 0.0
@@ -55,27 +55,27 @@ class Progress:
 
 
 def device() -> torch.device:
-    """A GPU where there is one."""
+    """Return a CUDA device where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def losses(model: Qwen2AudioForConditionalGeneration, head: CtcHead | None, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the targets and CTC of the letters (0 without a head)."""
-    frames, audio = listen(model, batch.features, batch.frames)
+    """Return the cross-entropy of the targets and the CTC loss of the letters (0 without a head)."""
+    frames, audio = encode_audio(model, batch.features, batch.frames)
     language_model = model.language_model
     embedded = language_model.get_input_embeddings()(batch.ids)
-    heard = batch.ids == IDS["<|AUDIO|>"]
-    taken = torch.arange(audio.shape[1], device=audio.device) < heard.sum(1)[:, None]
-    embedded = embedded.to(audio.dtype).masked_scatter(heard[..., None], audio[taken])
+    is_audio = batch.ids == IDS["<|AUDIO|>"]
+    taken = torch.arange(audio.shape[1], device=audio.device) < is_audio.sum(1)[:, None]
+    embedded = embedded.to(audio.dtype).masked_scatter(is_audio[..., None], audio[taken])
     hidden = language_model.model(
         inputs_embeds=embedded,
         attention_mask=branch_mask(batch.branch),
         position_ids=batch.positions,
         use_cache=False,
     ).last_hidden_state
-    learnt = batch.labels >= 0
-    logits = language_model.lm_head(hidden[learnt]).float()
-    entropy = nn.functional.cross_entropy(logits, batch.labels[learnt])
+    has_target = batch.labels >= 0
+    logits = language_model.lm_head(hidden[has_target]).float()
+    entropy = nn.functional.cross_entropy(logits, batch.labels[has_target])
     if head is None:
         return entropy, torch.zeros(())
     used = (batch.frames - 1) // 2 + 1
@@ -84,14 +84,14 @@ def losses(model: Qwen2AudioForConditionalGeneration, head: CtcHead | None, batc
 
 
 def _compile_layers(model: Qwen2AudioForConditionalGeneration) -> None:
-    """Fuse each layer's small operations where a C++ compiler is at hand: twice as fast on a CPU, same result."""
+    """Compile each layer where a C++ compiler is installed: twice as fast on a CPU."""
     if shutil.which("c++"):
         for layer in (*model.language_model.model.layers, *model.audio_tower.layers):
             layer.compile(dynamic=True)
 
 
 class Trainer:
-    """Trains, writes snapshots, and goes on from the last one after a kill."""
+    """Trains a model and writes snapshots; a killed run continues from the last one."""
 
     def __init__(self, model: Qwen2AudioForConditionalGeneration, schedule: Schedule, folder: Path) -> None:
         self.model, self.schedule, self.folder = model.to(device()), schedule, folder
@@ -105,7 +105,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, source: Source, channel: Callable[[Random], Channel]) -> Progress:
-        """Learn until the schedule's end."""
+        """Train until the end of the schedule."""
         self._resume()
         saved = time.monotonic()
         self.model.train()
@@ -124,8 +124,8 @@ class Trainer:
 
     def _batch(self, source: Source, channel: Callable[[Random], Channel]) -> Batch:
         step, size = self.progress.step, self.schedule.batch_size
-        a_round = len(source.spoken) // (2 * size)  # fewer than any plan has: how many pairs there are is random
-        utterances = source.plan(step // a_round, size)[step % a_round]
+        plan_length = len(source.spoken) // (2 * size)  # at most the length of any plan, which varies with the pairs
+        utterances = source.plan(step // plan_length, size)[step % plan_length]
         rng = Random(f"{self.schedule.seed} batch {step}")
         return source.batch(utterances, [channel(rng) for _ in utterances], rng).to(device())
 
@@ -149,7 +149,7 @@ class Trainer:
             print(f"{self.folder.name} {row} {pace:.2f} s/step", flush=True)
 
     def snapshot(self) -> None:
-        """Write everything needed to go on, whole or not at all."""
+        """Write a snapshot atomically."""
         state = {
             "model": self.model.state_dict(),
             "head": self.head.state_dict() if self.head else None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.config.language_pair import LanguagePair
 from harness.inference.engine import Engine
 from harness.inference.features import FeatureReader
-from harness.inference.prompting import Example, ask, end_token, prompt_tokens, target_tokens
+from harness.inference.prompting import Example, end_token, prompt_tokens, render_prompt, target_tokens
 from harness.testsets.testset import TestSet
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _read(
     context: "MeasurementContext", engine: Engine, pair: LanguagePair, test_set: TestSet
 ) -> list[DevelopmentExample]:
     prompt = context.task.prompts[context.role.prompt]
-    request, end = ask(engine.processor, prompt, pair.target_name), end_token(engine, prompt)
+    request, end = render_prompt(engine.processor, prompt, pair.target_name), end_token(engine, prompt)
     reader = FeatureReader(test_set, engine.processor.feature_extractor)
     assert test_set.gold is not None  # noqa: S101 - the context checked it
     found = []

@@ -21,7 +21,8 @@ from harness.compression.codecs.base import Codec
 from harness.compression.registry import get_system
 from harness.compression.selectors import Selector, first_ranked
 from harness.core.progress import progress
-from harness.inference.engine import Engine, lazily
+from harness.inference.engine import Engine
+from harness.inference.load import engine_loader
 from harness.inference.prompting import Example
 from harness.models.checkpoint import Checkpoint
 from harness.models.qwen2_audio import canonical_name
@@ -171,7 +172,7 @@ class Sensitivity(StoredRequest[SensitivityTable]):
 
     def make(self, context: "MeasurementContext", key: str) -> SensitivityTable:
         """Sweep over the decoder layers."""
-        engine = lazily(context.artifact(self.parent), context.device)()
+        engine = engine_loader(context.artifact(self.parent), context.device)()
         examples = [sentence.example for sentence in read_sentences(context, engine)]
         batches = by_length(examples, context.role.decoding.batch_size)
         sweep = Sweep(context.checkpoint, engine, [[examples[i] for i in batch] for batch in batches])

@@ -7,9 +7,9 @@ from harness.cli.options import Options, common, device_option
 from harness.compression.registry import all_systems
 from harness.core.errors import UserError
 from harness.evaluation.evaluate import SystemUnderTest, evaluate
-from harness.inference.engine import lazily
 from harness.inference.generate import generate
 from harness.inference.hypothesis import HypothesisSet
+from harness.inference.load import engine_loader
 from harness.scoring.metric import Score
 from harness.scoring.score_store import score
 from harness.testsets.load import load_test_set
@@ -21,7 +21,7 @@ def _translate(options: Options, where: tuple[str, str, str], device: str) -> tu
         known = ", ".join(options.task.directions)
         raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
     artifact = find_artifact(options.task, system, options.workdir)
-    under_test = SystemUnderTest(options.task, artifact, lazily(artifact, device), device, options.workdir)
+    under_test = SystemUnderTest(options.task, artifact, engine_loader(artifact, device), device, options.workdir)
     made = generate(
         under_test.request(load_test_set(test_set, options.workdir), direction), options.workdir, under_test.engine
     )
@@ -72,7 +72,7 @@ def leaderboard_command(options: Options, systems: tuple[str, ...], device: str)
 
     for name in systems:
         artifact = find_artifact(options.task, name, options.workdir)
-        under_test = SystemUnderTest(options.task, artifact, lazily(artifact, device), device, options.workdir)
+        under_test = SystemUnderTest(options.task, artifact, engine_loader(artifact, device), device, options.workdir)
         for direction in under_test.directions:
             for test_set in options.task.test_sets.get(direction, ()):
                 evaluate(under_test, load_test_set(test_set, options.workdir), direction)

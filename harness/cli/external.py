@@ -12,7 +12,7 @@ from harness.core.progress import log
 from harness.evaluation.evaluate import evaluate_external
 from harness.evaluation.external_hypotheses import HypothesisImport, import_hypotheses
 from harness.scoring.context import ScoringContext
-from harness.submission.rescore import Report, Rescored, rescore
+from harness.submission.rescore import Rescored, RescoreReport, rescore
 from harness.testsets.load import load_test_set
 from harness.testsets.segments_yaml import read_yaml
 
@@ -55,7 +55,7 @@ def rescore_command(options: Options, folder: Path) -> None:
     sys.exit(exit_code(report.findings))
 
 
-def _table(report: Report, metrics: tuple[str, ...]) -> str:
+def _table(report: RescoreReport, metrics: tuple[str, ...]) -> str:
     heads = "".join(f"{metric:>10}" for metric in metrics)
     width = max([len(row.name) for row in report.rows], default=4)
     lines = [f"{'cluster':>7} {heads} {'95 % interval':>17} {'declared bytes':>16}  {'name':<{width}}  set, direction"]

@@ -7,6 +7,7 @@ import click
 from harness.cli.options import device_option, json_option
 from harness.core.files import canonical_json
 from harness.core.workdir import open_workdir
+from harness.finetune import FinetuneRequest, finetune, load_recipe
 
 _DIRECTORY = click.Path(path_type=Path)
 
@@ -22,9 +23,7 @@ _DIRECTORY = click.Path(path_type=Path)
 def finetune_command(  # noqa: PLR0913, PLR0917 - one argument per option
     checkpoint: Path, recipe: str, data: Path, output: Path, workdir: str | None, device: str, as_json: bool
 ) -> None:
-    """Adapt a checkpoint by LoRA and merge the adapter; a run that was stopped goes on from its last saved state."""
-    from harness.finetune import FinetuneRequest, finetune, load_recipe
-
+    """Adapt a checkpoint by LoRA and merge the adapter; a run that was stopped continues from its last saved state."""
     request = FinetuneRequest(checkpoint, load_recipe(recipe), data, output, device)
     result = finetune(request, open_workdir(workdir))
     print(canonical_json(result).decode() if as_json else result.path)

@@ -1,40 +1,52 @@
-"""`harness training-manifest`: released corpora -> the training manifest of `harness finetune`."""
+"""`harness training-manifest`: from released corpora to the training manifest of `harness finetune`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from harness.cli.options import json_option
 from harness.core.files import canonical_json
-
-if TYPE_CHECKING:
-    from harness.finetune.corpora import ManifestReport, Mixture
+from harness.finetune.corpora import CORPORA, Corpus, ManifestReport, Mixture, load_mixture, training_manifest
 
 _DIRECTORY = click.Path(path_type=Path)
 
 
-@click.command("training-manifest")
+def _folder_option(corpus: Corpus) -> click.Option:
+    return click.Option([corpus.option, _parameter(corpus)], type=_DIRECTORY, help=f"Folder with {corpus.folder}.")
+
+
+def _parameter(corpus: Corpus) -> str:
+    """Return the name of a corpus's argument, an identifier as click needs it."""
+    return corpus.option.lstrip("-").replace("-", "_")
+
+
+class _CorpusCommand(click.Command):
+    """A command with one option per registered corpus, whose values it passes on by the corpus's name."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters; corpora of installed packages are found when the command is run, not before."""
+        return [*super().get_params(ctx), *(_folder_option(entry.value) for entry in CORPORA)]
+
+
+@click.command("training-manifest", cls=_CorpusCommand)
 @click.argument("mixture", default="diet-kit")
-@click.option("--covost", type=_DIRECTORY, help="Folder with CoVoST 2's TSV files and Common Voice's clips/.")
-@click.option("--europarl-st", type=_DIRECTORY, help="Folder of Europarl-ST with one folder per language.")
 @click.option("--output", type=_DIRECTORY, required=True, help="The manifest to write: JSON lines.")
 @click.option("--seed", type=int, default=None, help="Seed of the choice of rows instead of the mixture's.")
 @json_option
 def training_manifest_command(
-    mixture: str, covost: Path | None, europarl_st: Path | None, output: Path, seed: int | None, as_json: bool
+    mixture: str, output: Path, seed: int | None, as_json: bool, **options: Path | None
 ) -> None:
     """Sample the rows of MIXTURE (a name, or a .toml file) from released corpora."""
-    from harness.finetune.corpora import Places, load_mixture, training_manifest
-
+    given = {entry.name: options[_parameter(entry.value)] for entry in CORPORA}
+    folders = {name: folder for name, folder in given.items() if folder is not None}
     loaded = load_mixture(mixture)
-    wanted = loaded if seed is None else msgspec.structs.replace(loaded, seed=seed)
-    report = training_manifest(wanted, Places(covost, europarl_st), output)
-    print(canonical_json(report).decode() if as_json else _text(report, wanted))
+    chosen = loaded if seed is None else msgspec.structs.replace(loaded, seed=seed)
+    report = training_manifest(chosen, folders, output)
+    print(canonical_json(report).decode() if as_json else _text(report, chosen))
 
 
-def _text(report: "ManifestReport", mixture: "Mixture") -> str:
+def _text(report: ManifestReport, mixture: Mixture) -> str:
     lines = [report.path]
     for part in report.parts:
         left = ", ".join(f"{count} {reason}" for reason, count in part.left_out.items())

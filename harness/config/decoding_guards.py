@@ -1,7 +1,7 @@
 """Decoding guards: options against repetitions and endless output on noisy recordings; each is part of the signature.
 
-The second paper saw repetitions and blank outputs there (section 6). Nothing is ever removed: a bound cuts what would
-otherwise be cut later, and a second answer takes the place of the first only when it carries fewer flags.
+The second paper observed repetitions and blank outputs there (section 6). No output is removed: a length bound ends an
+output earlier, and a second attempt replaces the first only when it has fewer flags.
 """
 
 import math
@@ -9,11 +9,11 @@ import math
 from harness.core.manifests import ManifestTable
 
 VERSION = 1
-"""Of the rules in `harness.inference.output_flags`, by which the repeat guard decides; raised whenever one changes."""
+"""Version of the rules in `harness.inference.output_flags`, by which the repeat guard decides."""
 
 
 class LengthBound(ManifestTable, frozen=True):
-    """How long a translation may become, by the length of its audio; `max_new_tokens` holds beside it.
+    """Limits a translation by the length of its audio, in addition to `max_new_tokens`.
 
     Attributes:
         base: tokens for any segment, however short.
@@ -24,37 +24,37 @@ class LengthBound(ManifestTable, frozen=True):
     per_second: float
 
     def __post_init__(self) -> None:
-        """Refuse a bound that lets nothing be said."""
+        """Check that the bound allows at least one token."""
         if self.base < 1 or not 0 <= self.per_second < math.inf:
             raise ValueError("length_bound.base must be at least 1, and per_second at least 0")
 
     def tokens(self, seconds: float) -> int:
-        """Return the most tokens for a segment of so many seconds."""
+        """Return the largest number of tokens for a segment of this length in seconds."""
         return self.base + math.ceil(self.per_second * seconds)
 
 
 class RepeatGuard(ManifestTable, frozen=True):
-    """What is done about a translation that is flagged `repeats`: it is asked for once more, at other settings.
+    """Decodes a segment a second time, with other settings, when its translation has the flag `repeats`.
 
     Attributes:
-        no_repeat_ngram: in the second attempt, no stretch of so many tokens comes twice.
+        no_repeat_ngram: in the second attempt, n-grams of this many tokens occur only once.
     """
 
     no_repeat_ngram: int
 
     def __post_init__(self) -> None:
-        """Refuse a stretch of one token: then no word could be said twice."""
+        """Check the size of the n-grams: with 1, no token could occur twice."""
         if self.no_repeat_ngram < 2:
             raise ValueError("repeat_guard.no_repeat_ngram must be at least 2")
 
 
 class DecodingGuards(ManifestTable, frozen=True):
-    """Options against what goes wrong on noisy recordings; all off by default.
+    """Options against faulty output on noisy recordings; all are off by default.
 
     Attributes:
-        length_bound: a bound on each translation's length.
-        repeat_guard: a second attempt where the first repeats itself.
-        sets: names of the test sets, their own or the campaign's, that this is for; empty for all.
+        length_bound: limits the length of each translation.
+        repeat_guard: decodes repetitive outputs again.
+        sets: names of the test sets, own or the campaign's, to which this applies; empty for all.
     """
 
     length_bound: LengthBound | None = None
@@ -63,7 +63,7 @@ class DecodingGuards(ManifestTable, frozen=True):
 
     @property
     def signature(self) -> dict[str, str]:
-        """What of it is on, as signatures show it."""
+        """The options that are on, as signatures show them."""
         parts = {}
         if self.length_bound is not None:
             parts["bound"] = f"{self.length_bound.base}+{self.length_bound.per_second:g}/s"

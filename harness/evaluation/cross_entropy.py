@@ -14,7 +14,7 @@ from harness.core.progress import progress
 from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.inference.engine import Engine, EngineLoader, require_audio_input
-from harness.inference.examples import Reader, inspect_recordings, naming
+from harness.inference.examples import ExampleReader, inspect_recordings, segments_in_errors
 from harness.inference.generate import plan_batches
 from harness.inference.prompting import Example, end_token, right_padded, target_tokens
 from harness.inference.request import GenerationRequest
@@ -109,7 +109,7 @@ def _references(request: GenerationRequest) -> tuple[str, ...]:
 
 def _measure(request: GenerationRequest, references: Sequence[str], engine: Engine) -> list[tuple[float, int]]:
     """Return nats and tokens of every sentence, in order."""
-    reader = Reader(request, engine)
+    reader = ExampleReader(request, engine)
     end = end_token(engine, request.prompt)
     rows: list[tuple[float, int]] = [(0.0, 0)] * len(references)
     segments = request.segmentation.segments
@@ -117,7 +117,7 @@ def _measure(request: GenerationRequest, references: Sequence[str], engine: Engi
     with progress(label, len(references)) as advance:
         for batch in plan_batches(segments, request.decoding.batch_size):
             examples = [_with_target(reader, index, references[index], end) for index in batch]
-            with naming(segments[index] for index in batch):
+            with segments_in_errors(segments[index] for index in batch):
                 nats = sentence_nats(engine, examples)
             for index, value, example in zip(batch, nats, examples, strict=True):
                 rows[index] = (value, len(example.target))
@@ -125,7 +125,7 @@ def _measure(request: GenerationRequest, references: Sequence[str], engine: Engi
     return rows
 
 
-def _with_target(reader: Reader, index: int, reference: str, end: int) -> Example:
+def _with_target(reader: ExampleReader, index: int, reference: str, end: int) -> Example:
     heard = reader.read(index)
     return Example(heard.features, heard.prompt, target_tokens(reader.engine.processor, reference, end))
 

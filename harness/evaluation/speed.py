@@ -11,7 +11,7 @@ from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.inference.decoding import decode
 from harness.inference.engine import Engine, EngineLoader
-from harness.inference.examples import Reader
+from harness.inference.examples import ExampleReader
 from harness.inference.prompting import Example
 from harness.inference.request import GenerationRequest
 
@@ -73,7 +73,7 @@ def _measure(request: GenerationRequest, key: str, engine: Engine) -> SpeedMeasu
     segments = request.segmentation.segments
     if not segments:
         raise UserError(f"The segmentation of {request.test_set.name!r} holds no segment: segment it another way.")
-    reader = Reader(request, engine)
+    reader = ExampleReader(request, engine)
     examples = [reader.read(index) for index in range(min(SEGMENTS, len(segments)))]
     seconds, tokens, peak = _observe(engine, examples, request.decoding.max_new_tokens)
     return SpeedMeasurement(
@@ -92,7 +92,7 @@ def _observe(
     engine: Engine, examples: Sequence[Example], max_new_tokens: int
 ) -> tuple[tuple[float, ...], tuple[int, ...], int | None]:
     """Return seconds and tokens per example, and the peak memory meanwhile."""
-    engine.encoder_cache.forget()  # what was translated before is no part of this peak
+    engine.encoder_cache.clear()  # what was translated before is no part of this peak
     decode(engine, examples[-1:], min(_WARM_UP, max_new_tokens))
     meter = _PeakMemoryMeter(engine.device)
     answers = [decode(engine, [example], max_new_tokens)[0] for example in examples]

@@ -1,16 +1,15 @@
 """LoRA adaptation of a Qwen2-Audio checkpoint to speech translation, merged back into a normal checkpoint.
 
-    recipe.py    what to do, as data
-    data.py      the manifest of training rows, checked row by row
-    features.py  audio -> log-mel features, computed once and kept on disk
-    batches.py   which rows a step trains on, and how they become tensors
-    adapter.py   the model with its LoRA adapter; the adapter alone as named tensors
-    state.py     what a killed run needs to go on, and the log of losses
-    loop.py      the optimiser's steps
-    merge.py     base + adapter -> a checkpoint like any other
-    verb.py      `finetune`: all of it, resumable and published whole
-
-Nothing heavy is imported until a verb runs.
+recipe.py        hyper-parameters, as data
+data.py          the training manifest, checked row by row
+features.py      log-mel features of training rows, cached on disk
+batches.py       the rows of each step, as input of the model
+adapter.py       the model with its LoRA adapter
+state.py         saved states and the log of losses
+loop.py          the training loop
+merge.py         base and adapter merged into a checkpoint
+training_run.py  `finetune`: the whole run, resumable
+corpora/         training manifests from released corpora
 """
 
 from harness.finetune.recipe import FinetuneRecipe, load_recipe

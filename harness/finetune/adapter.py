@@ -1,4 +1,4 @@
-"""The model with its LoRA adapter (PEFT), and the adapter alone as named tensors."""
+"""LoRA adapters by PEFT: added to a model, and merged into its weights."""
 
 import warnings
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from harness.core.errors import MissingExtraError, UserError
 from harness.finetune.recipe import FinetuneRecipe, Lora, TrainingPrecision
 from harness.inference.engine import Engine
 from harness.models.qwen2_audio import canonical_name
+from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,15 +26,15 @@ def require_peft() -> None:
     Raises:
         MissingExtraError: it is not.
     """
-    quiet_bitsandbytes()  # PEFT imports it
+    quiet_bitsandbytes()  # PEFT imports bitsandbytes, which logs warnings on import
     try:
-        import peft  # noqa: F401 - only whether it is there
+        import peft  # noqa: F401 - only whether it can be imported
     except ImportError as error:
         raise MissingExtraError("Fine-tuning", "peft", "finetune") from error
 
 
 def add_adapter(engine: Engine, recipe: FinetuneRecipe) -> dict[str, "Parameter"]:
-    """Put a fresh adapter into a model: A random by the recipe's seed, B zero, so that nothing changes yet.
+    """Add an adapter to a model: A random by the recipe's seed, B zero, so that the outputs do not change yet.
 
     Returns:
         the adapter's parameters by name, float32; they alone are trainable.
@@ -50,7 +51,7 @@ def add_adapter(engine: Engine, recipe: FinetuneRecipe) -> dict[str, "Parameter"
     )
     torch.manual_seed(recipe.training.seed)
     with warnings.catch_warnings():
-        # PEFT warns of tied embeddings; the harness merges by itself, and a tied head is no linear layer of its own.
+        # PEFT warns about merging tied embeddings; the harness merges by itself, and a tied head is not adapted.
         warnings.simplefilter("ignore")
         inject_adapter_in_model(config, engine.model)
     parameters = {name: value for name, value in engine.model.named_parameters() if value.requires_grad}
@@ -61,10 +62,10 @@ def add_adapter(engine: Engine, recipe: FinetuneRecipe) -> dict[str, "Parameter"
 
 
 def _fold_narrow_layers(engine: Engine, recipe: FinetuneRecipe) -> None:
-    """Let narrow layers add their adapter to the weight first: the same function, one product in place of three.
+    """Make narrow layers compute x (W + s B A) instead of x W + s (x A) B: one product instead of three.
 
-    Per token a folded layer costs in * out in the backward pass where the adapter's own products cost
-    3 * rank * (in + out); a miniature trains almost twice as fast, a 7B layer is left as PEFT has it.
+    Per token a folded layer costs in * out in the backward pass, the adapter's own products 3 * rank * (in + out): a
+    miniature trains almost twice as fast, and the layers of a 7B model stay as PEFT has them.
     """
     from peft.tuners.lora import Linear
 
@@ -72,8 +73,8 @@ def _fold_narrow_layers(engine: Engine, recipe: FinetuneRecipe) -> None:
         return
     for layer in engine.model.modules():
         if isinstance(layer, Linear):
-            out, inside = layer.base_layer.weight.shape
-            if out * inside < 3 * recipe.lora.rank * (out + inside):
+            rows, columns = layer.base_layer.weight.shape
+            if rows * columns < 3 * recipe.lora.rank * (rows + columns):
                 layer.forward = partial(_folded, layer)
 
 
@@ -85,16 +86,16 @@ def _folded(layer: Any, inputs: "Tensor") -> "Tensor":
 
 
 def _targets(engine: Engine, lora: Lora) -> list[str]:
-    """Return module paths of the linear layers of the wanted components."""
-    from harness.models.tensor_spec import TensorSpec
-
+    """Return the module paths of the linear layers of the recipe's components."""
     found = []
     for path, parameter in engine.model.named_parameters():
         spec = TensorSpec(canonical_name(path), tuple(parameter.shape), "float32")
         if spec.is_linear and spec.component in lora.components:
             found.append(path.removesuffix(".weight"))
     if not found:
-        raise UserError(f"The model has no linear layers in {', '.join(lora.components)}: name others in the recipe.")
+        raise UserError(
+            f"The model has no linear layers in {', '.join(lora.components)}: name other components in the recipe."
+        )
     return found
 
 
@@ -104,7 +105,7 @@ def merged(weight: "Tensor", a: "Tensor", b: "Tensor", scale: float) -> "Tensor"
 
 
 def factors(adapter: Mapping[str, "Tensor"]) -> dict[str, tuple["Tensor", "Tensor"]]:
-    """Return A, shape (rank, in), and B, shape (out, rank), by the canonical name of the weight that they change."""
+    """Return A, shape (rank, in), and B, shape (out, rank), by the canonical name of the adapted weight."""
     found = {}
     for name, a in adapter.items():
         if name.endswith(_A):

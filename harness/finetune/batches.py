@@ -1,23 +1,23 @@
-"""Which rows a step trains on: a pure function of the recipe and the rows, so that a resumed run sees the same."""
+"""The rows of each step: a pure function of recipe and rows, so that a resumed run trains on the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.finetune.data import TrainingExample
-from harness.finetune.features import FeatureStore
+from harness.finetune.features import CachedFeatures
 from harness.finetune.recipe import FinetuneRecipe, TrainingSettings
 from harness.inference.engine import Engine
-from harness.inference.prompting import Example, ask, end_token, prompt_tokens, target_tokens
+from harness.inference.prompting import Example, end_token, prompt_tokens, render_prompt, target_tokens
 
 _BATCHES_SORTED_TOGETHER = 50
-"""As in transformers' `group_by_length`: long and short rows are told apart within so many batches only."""
+"""Rows are sorted by length within this many batches, as by transformers' `group_by_length`."""
 
 
-class Order:
+class RowOrder:
     """The order of the rows in every epoch.
 
     Args:
-        lengths: seconds of each row.
+        lengths: of each row, in seconds.
         training: batch size, seed and grouping.
     """
 
@@ -28,71 +28,73 @@ class Order:
 
     def step(self, step: int) -> list[list[int]]:
         """Return the rows of a step (from 0): one list per forward pass."""
-        epoch, place = divmod(step, self._training.steps_per_epoch(len(self._lengths)))
+        epoch, position = divmod(step, self._training.steps_per_epoch(len(self._lengths)))
         if self._epoch[0] != epoch:
             self._epoch = (epoch, self._shuffled(epoch))
         passes = self._training.gradient_accumulation
-        return self._epoch[1][place * passes : (place + 1) * passes]
+        return self._epoch[1][position * passes : (position + 1) * passes]
 
     def _shuffled(self, epoch: int) -> list[list[int]]:
-        """Return the batches of an epoch; only the last one may be smaller."""
+        """Return the batches of an epoch; only the last one may be smaller, also after shuffling."""
         import numpy as np
 
         generator = np.random.default_rng([self._training.seed, epoch])
         rows = [int(row) for row in generator.permutation(len(self._lengths))]
         size = self._training.batch_size
         if not self._training.group_by_length:
-            return _cut(rows, size)
-        pools = _cut(rows, size * _BATCHES_SORTED_TOGETHER)
-        batches = _cut([row for pool in pools for row in sorted(pool, key=self._lengths.__getitem__)], size)
+            return _chunks(rows, size)
+        pools = _chunks(rows, size * _BATCHES_SORTED_TOGETHER)
+        batches = _chunks([row for pool in pools for row in sorted(pool, key=self._lengths.__getitem__)], size)
         full = len(batches) - (len(batches[-1]) < size)
-        return [batches[int(place)] for place in generator.permutation(full)] + batches[full:]
+        return [batches[int(index)] for index in generator.permutation(full)] + batches[full:]
 
 
-def _cut(rows: list[int], size: int) -> list[list[int]]:
+def _chunks(rows: list[int], size: int) -> list[list[int]]:
     return [rows[begin : begin + size] for begin in range(0, len(rows), size)]
 
 
 @dataclass(frozen=True)
 class ExampleSource:
-    """The training rows as the model reads them.
+    """Training rows as input of the model.
 
     Attributes:
         rows: the rows.
-        features: what is heard of them.
-        requests: the prompt's text by language code.
-        end: the token with which a translation ends.
+        features: their log-mel features.
+        prompts: text of the prompt by language code.
+        end: token that ends a translation.
         engine: the model's processor.
     """
 
     rows: Sequence[TrainingExample]
-    features: FeatureStore
-    requests: dict[str, str]
+    features: CachedFeatures
+    prompts: dict[str, str]
     end: int
     engine: Engine
 
     def examples(self, indices: Sequence[int]) -> list[Example]:
-        """Return rows by position, each with its prompt and its target.
+        """Return rows by position, each with prompt and target.
 
         Raises:
-            UserError: the audio of a row does not read.
+            UserError: the audio of a row cannot be read.
         """
         return [self._example(self.rows[index]) for index in indices]
 
     def _example(self, row: TrainingExample) -> Example:
         processor = self.engine.processor
         features = self.features.extract(row)
-        prompt = prompt_tokens(processor, self.requests[row.language], features)
+        prompt = prompt_tokens(processor, self.prompts[row.language], features)
         return Example(features, prompt, target_tokens(processor, row.text, self.end))
 
 
 def open_source(
-    rows: Sequence[TrainingExample], features: FeatureStore, recipe: FinetuneRecipe, engine: Engine
+    rows: Sequence[TrainingExample], features: CachedFeatures, recipe: FinetuneRecipe, engine: Engine
 ) -> ExampleSource:
-    """Prepare the recipe's prompt for each of its languages.
+    """Return the rows as input of the model, with the recipe's prompt in each of its languages.
 
     Raises:
-        UserError: the prompt has not exactly one place for the audio, or the chat template does not end an answer.
+        UserError: the prompt lacks its one placeholder for the audio, or the chat template does not close an answer.
     """
-    requests = {code: ask(engine.processor, recipe.asking, name) for code, name in recipe.languages.items()}
-    return ExampleSource(rows, features, requests, end_token(engine, recipe.asking), engine)
+    prompts = {
+        code: render_prompt(engine.processor, recipe.task_prompt, name) for code, name in recipe.languages.items()
+    }
+    return ExampleSource(rows, features, prompts, end_token(engine, recipe.task_prompt), engine)

@@ -1,6 +1,6 @@
-"""The training manifest: JSON lines that say which audio is to be translated into which text.
+"""The training manifest: JSON lines, each with the audio, the translation and the data set of one example.
 
-Importers of released corpora end here: whatever their layout, they write such a manifest.
+`harness.finetune.corpora` writes such manifests from released corpora.
 """
 
 import json
@@ -16,12 +16,13 @@ from harness.core.files import sha256_of
 from harness.core.progress import log, progress
 
 _SHOWN = 20
-_SLACK = 0.01
-"""Seconds by which a row may end after its recording: manifests are written with rounded decimals."""
+"""Bad rows that are logged."""
+DURATION_TOLERANCE = 0.01
+"""Seconds by which a row may end after its recording: released corpora and manifests have rounded times."""
 
 
-class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of the manifest; see `TrainingExample`."""
+class _ManifestLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the manifest; see `TrainingExample` for its fields."""
 
     audio: Annotated[str, msgspec.Meta(min_length=1)]
     language: str
@@ -33,12 +34,12 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One training example, checked.
+    """One training example, after all checks.
 
     Attributes:
         where: manifest and line number, for errors.
         recording: the audio file.
-        audio_sum: sha256 of the file.
+        audio_sha256: sha256 of the file.
         offset: start of the example in the recording, in seconds.
         duration: of the example, in seconds.
         language: code of the target language.
@@ -48,7 +49,7 @@ class TrainingExample:
 
     where: str
     recording: Recording
-    audio_sum: str
+    audio_sha256: str
     offset: float
     duration: float
     language: str
@@ -57,35 +58,35 @@ class TrainingExample:
 
     @property
     def content(self) -> tuple[str, float, float, str, str]:
-        """What the training sees of the row; names and places of files are not part of it."""
-        return (self.audio_sum, self.offset, self.duration, self.language, self.text)
+        """What determines the training, for its key; names and paths of files are not part of it."""
+        return (self.audio_sha256, self.offset, self.duration, self.language, self.text)
 
 
 def read_rows(manifest: Path, languages: frozenset[str], window: float) -> tuple[TrainingExample, ...]:
-    """Read a training manifest and check every row, down to its audio's header.
+    """Read a training manifest and check every row, including the header of its audio file.
 
     Args:
-        manifest: the JSONL file; relative audio paths are read against its folder.
-        languages: codes that the recipe can name in its prompt.
-        window: seconds of audio that the model hears at most.
+        manifest: the JSONL file; relative paths of audio files start at its folder.
+        languages: language codes of the recipe.
+        window: the model's audio window in seconds.
 
     Raises:
-        UserError: unreadable, empty, or with bad rows; each bad row is said on stderr with its line number.
+        UserError: unreadable, empty, or with bad rows, which are logged with their line numbers.
     """
-    reader = _Reader(manifest, languages, window)
+    checker = _RowChecker(manifest, languages, window)
     lines = _numbered(manifest)
     rows, faults = [], []
     with progress(f"check {manifest.name}", len(lines)) as advance:
         for number, line in lines:
             try:
-                rows.append(reader.row(number, line))
+                rows.append(checker.row(number, line))
             except UserError as error:
                 faults.append(f"{manifest}, line {number}: {error}")
             advance(1)
     if faults:
         _refuse(manifest, faults)
     if not rows:
-        raise UserError(f"{manifest} holds no rows: write one JSON object per line.")
+        raise UserError(f"{manifest} has no rows: write one JSON object per line.")
     return tuple(rows)
 
 
@@ -94,7 +95,7 @@ def _refuse(manifest: Path, faults: list[str]) -> None:
         raise UserError(faults[0])
     for fault in faults[:_SHOWN]:
         log(fault)
-    raise UserError(f"{manifest} has {len(faults)} bad rows: correct them or leave them out.")
+    raise UserError(f"{manifest} has {len(faults)} bad rows: correct or remove them.")
 
 
 def _numbered(manifest: Path) -> list[tuple[int, str]]:
@@ -105,8 +106,8 @@ def _numbered(manifest: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
-class _Reader:
-    """Checks rows, and looks into each audio file once only."""
+class _RowChecker:
+    """Checks rows; opens each audio file once."""
 
     def __init__(self, manifest: Path, languages: frozenset[str], window: float) -> None:
         self._manifest = manifest
@@ -120,36 +121,36 @@ class _Reader:
             known = ", ".join(sorted(self._languages))
             raise UserError(f"language {line.language!r} is not among the recipe's languages ({known}).")
         if not line.text.strip():
-            raise UserError("the text is empty: leave the row out.")
-        recording, audio_sum = self._look(self._manifest.parent / line.audio)
+            raise UserError("the text is empty: remove the row.")
+        recording, audio_sha256 = self._open(self._manifest.parent / line.audio)
         duration = self._duration(line, recording)
         where = f"{self._manifest}, line {number}"
         return TrainingExample(
-            where, recording, audio_sum, line.offset, duration, line.language, line.text, line.dataset
+            where, recording, audio_sha256, line.offset, duration, line.language, line.text, line.dataset
         )
 
-    def _look(self, path: Path) -> tuple[Recording, str]:
+    def _open(self, path: Path) -> tuple[Recording, str]:
         if path not in self._audio:
             self._audio[path] = (open_recording(path), sha256_of(path))
         return self._audio[path]
 
-    def _duration(self, line: _Line, recording: Recording) -> float:
-        rest = recording.seconds - line.offset
-        duration = rest if line.duration is None else line.duration
-        if duration <= 0 or duration > rest + _SLACK:
+    def _duration(self, line: _ManifestLine, recording: Recording) -> float:
+        available = recording.seconds - line.offset
+        duration = available if line.duration is None else line.duration
+        if duration <= 0 or duration > available + DURATION_TOLERANCE:
             raise UserError(
                 f"{recording.path} has only {recording.seconds:.2f} s: correct the row's offset and duration."
             )
         if duration > self._window:
             raise UserError(
-                f"{recording.path} gives {duration:.2f} s, but the model hears only {self._window:g} s: cut the audio "
-                "or leave the row out."
+                f"{recording.path} has {duration:.2f} s, but the model's audio window is {self._window:g} s: split the "
+                "audio or remove the row."
             )
         return duration
 
 
-def _parse(text: str) -> _Line:
+def _parse(text: str) -> _ManifestLine:
     try:
-        return msgspec.convert(json.loads(text), _Line)
+        return msgspec.convert(json.loads(text), _ManifestLine)
     except (ValueError, msgspec.ValidationError) as error:
         raise UserError(f"{str(error).rstrip('.')}.") from error

@@ -1,4 +1,4 @@
-"""What the model hears of a training row: log-mel features, computed once and kept on disk for every later epoch."""
+"""Log-mel features of training rows, cached on disk so that later epochs and runs need not compute them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor
 
 _MARGIN = 4
-"""Frames after the audio that may still differ from the silence behind them: a frame looks 200 samples ahead."""
+"""Frames after the audio that may differ from silence: a frame covers 200 samples on each side of its centre."""
 
 
-class FeatureStore:
-    """Features of training rows, half precision, one file per stretch of audio.
+class CachedFeatures:
+    """Features of training rows in half precision, one .npy file per row's audio.
 
-    Rounding to half precision (relative 0.0005) applies to the first epoch as to all others, so that a run which finds
-    its features on disk equals one which computes them.
+    Computed features are rounded to half precision (relative 0.0005) as well, so that a run with cached features equals
+    one that computes them. The files are not envelopes of the store and not synced: there are thousands of small ones,
+    `np.load` refuses a truncated file, and each can be computed again.
     """
 
     def __init__(self, folder: Path, extractor: "WhisperFeatureExtractor") -> None:
@@ -34,9 +35,9 @@ class FeatureStore:
         """Return the features of a row.
 
         Raises:
-            UserError: its audio does not read, or is too short to be heard at all.
+            UserError: its audio cannot be read, is too long or too short.
         """
-        key = key_of([row.audio_sum, row.offset, row.duration, self._settings])
+        key = key_of([row.audio_sha256, row.offset, row.duration, self._settings])
         path = self._folder / key[:2] / f"{key}.npy"
         stored = _load(path)
         if stored is None:
@@ -52,9 +53,9 @@ class FeatureStore:
 
 
 def _compact(features: Features) -> "NDArray[np.float16]":
-    """Return the frames up to the silence that fills the window, after a column that holds how many are audio.
+    """Return a column with the number of audio frames, the frames without padding, and a column of the padding value.
 
-    Behind the margin the window is filled with one value; where it is not, every frame is kept.
+    After the margin all values of the padding are equal; where they are not, every frame is kept.
     """
     import numpy as np
 
@@ -63,7 +64,7 @@ def _compact(features: Features) -> "NDArray[np.float16]":
     if np.any(mel[:, kept:] != mel[0, -1]):
         kept = mel.shape[1]
     count = np.full((mel.shape[0], 1), 0, dtype=np.float16)
-    count[:2, 0] = divmod(features.frames, 1000)  # half precision counts exactly up to 2048 only
+    count[:2, 0] = divmod(features.frames, 1000)  # half precision represents integers exactly only up to 2048
     fill = np.full((mel.shape[0], 1), mel[0, -1])
     return np.concatenate([count, mel[:, :kept], fill], axis=1)
 
@@ -82,14 +83,11 @@ def _load(path: Path) -> "NDArray[np.float16] | None":
 
     try:
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float16)
-    except FileNotFoundError:
-        return None
-    except (ValueError, EOFError):  # torn by a power cut: it can be computed again
+    except (FileNotFoundError, ValueError, EOFError):  # missing, or truncated by a power cut
         return None
 
 
 def _save(path: Path, stored: "NDArray[np.float16]") -> None:
-    """Write without fsync: thousands of small files, and each can be computed again."""
     import numpy as np
 
     temporary = temporary_beside(path)

@@ -1,4 +1,4 @@
-"""The optimiser's steps: teacher-forced cross-entropy of the target tokens, by AdamW on the adapter alone."""
+"""The training loop: teacher-forced cross-entropy of the target tokens, by AdamW on the adapter's parameters."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import UserError
 from harness.core.progress import log
-from harness.finetune.batches import ExampleSource, Order
+from harness.finetune.batches import ExampleSource, RowOrder
 from harness.finetune.recipe import TrainingPrecision, TrainingSettings
 from harness.finetune.state import Loss, RunFolder, load_state, save_state
 from harness.inference.engine import Engine, require_audio_input
@@ -27,21 +27,21 @@ _SEEDS_PER_RUN = 1 << 32
 
 
 class InterruptedTrainingError(UserError):
-    """The user stopped the training; everything up to the last step is kept."""
+    """The user stopped the training; the state after the last step was saved."""
 
     exit_code = 130
 
 
 @dataclass(frozen=True)
-class Session:
-    """A training under way.
+class TrainingSession:
+    """What a training loop works on.
 
     Attributes:
         engine: the model with its adapter.
         parameters: the adapter's parameters by name.
         source: the training rows.
-        training: the optimiser's settings.
-        folder: where state and losses are kept.
+        training: settings of the optimiser.
+        folder: where state and losses are written.
     """
 
     engine: Engine
@@ -52,71 +52,71 @@ class Session:
 
     @property
     def steps(self) -> int:
-        """Number of steps in all."""
+        """Total number of steps."""
         return self.training.steps(len(self.source.rows))
 
 
-def train(session: Session) -> tuple[Loss, ...]:
-    """Train to the last step, from the last saved state where there is one.
+def train(session: TrainingSession) -> tuple[Loss, ...]:
+    """Train to the last step, starting from the last saved state where there is one.
 
     Returns:
         the losses of all steps.
 
     Raises:
-        UserError: the loss became NaN or infinite, or a row's audio does not read.
+        UserError: the loss became NaN or infinite, or a row's audio cannot be read.
         InterruptedTrainingError: Ctrl-C or SIGTERM; the state was saved.
     """
     import torch
 
-    # PyTorch's fused AdamW: one call for hundreds of small matrices.
+    # Fused: one kernel call for the hundreds of small matrices of an adapter.
     optimizer = torch.optim.AdamW(
         session.parameters.values(), lr=0.0, weight_decay=session.training.weight_decay, fused=True
     )
     done = load_state(session.folder, session.parameters, optimizer)
-    losses = session.folder.recall_losses(done)
+    losses = session.folder.truncate_losses(done)
     if done:
-        log(f"Going on after step {done} of {session.steps}.")
+        log(f"Continuing after step {done} of {session.steps}.")
     _prepare(session)
-    order = Order([row.duration for row in session.source.rows], session.training)
-    reporter = _Reporter(session.steps)
-    with _watching_for_stop() as stopped:
+    order = RowOrder([row.duration for row in session.source.rows], session.training)
+    progress_log = _ProgressLog(session.steps)
+    with _stop_requests() as stopped:
         for step in range(done, session.steps):
             loss = _step(session, optimizer, step, order.step(step))
             session.folder.log(loss)
             losses.append(loss)
-            reporter.report(loss)
+            progress_log.add(loss)
             _save_when_due(session, optimizer, step + 1, stopped)
     return tuple(losses)
 
 
-def _prepare(session: Session) -> None:
+def _prepare(session: TrainingSession) -> None:
     model = session.engine.model
     if session.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
 
 
-def _save_when_due(session: Session, optimizer: "Optimizer", done: int, stopped: threading.Event) -> None:
+def _save_when_due(session: TrainingSession, optimizer: "Optimizer", done: int, stopped: threading.Event) -> None:
     if stopped.is_set() or done % session.training.save_every == 0 or done == session.steps:
         save_state(session.folder, done, session.parameters, optimizer)
     if stopped.is_set() and done < session.steps:
         raise InterruptedTrainingError(
-            f"Stopped after step {done} of {session.steps}: the same command goes on from there."
+            f"Stopped after step {done} of {session.steps}: run the same command again to continue."
         )
 
 
-def _step(session: Session, optimizer: "Optimizer", step: int, passes: Sequence[Sequence[int]]) -> Loss:
-    """Take one step on the rows of one or more forward passes, each token weighing the same."""
+def _step(session: TrainingSession, optimizer: "Optimizer", step: int, passes: Sequence[Sequence[int]]) -> Loss:
+    """Take one optimiser step on the rows of one or more forward passes; every token has the same weight."""
     import torch
 
     training = session.training
     examples = [session.source.examples(indices) for indices in passes]
     tokens = sum(len(example.target) for batch in examples for example in batch)
-    # Seeded by the step, so that a resumed run draws the same dropout without a saved generator.
+    # Seeded by the step, so that a resumed run draws the same dropout without a saved generator state.
     torch.manual_seed(training.seed * _SEEDS_PER_RUN + step)
     total = sum(_backward(session, batch, tokens) for batch in examples)
     if not torch.isfinite(torch.tensor(total)):
-        raise UserError(f"The loss is {total} at step {step + 1}: lower the recipe's learning rate and run it anew.")
+        raise UserError(f"The loss is {total} at step {step + 1}: lower the recipe's learning rate and run it again.")
     torch.nn.utils.clip_grad_norm_(session.parameters.values(), training.max_grad_norm)
     rate = training.rate(step, session.steps)
     for group in optimizer.param_groups:
@@ -126,8 +126,8 @@ def _step(session: Session, optimizer: "Optimizer", step: int, passes: Sequence[
     return Loss(step + 1, total, tokens, rate)
 
 
-def _backward(session: Session, examples: Sequence[Example], tokens: int) -> float:
-    """Add a batch's gradients, and return its share of the mean loss over `tokens` tokens."""
+def _backward(session: TrainingSession, examples: Sequence[Example], tokens: int) -> float:
+    """Accumulate the gradients of a batch, and return its part of the mean loss over `tokens` tokens."""
     import torch
 
     engine = session.engine
@@ -142,36 +142,37 @@ def _backward(session: Session, examples: Sequence[Example], tokens: int) -> flo
 
 
 def target_loss(logits: "Tensor", examples: Sequence[Example]) -> "Tensor":
-    """Return the summed cross-entropy of all target tokens in nats; prompts and padding do not count.
+    """Return the summed cross-entropy of all target tokens in nats; prompts and padding are excluded.
 
     Args:
         logits: of right-padded examples, shape (examples, tokens, vocabulary).
-        examples: what the rows hold.
+        examples: the examples, in the order of the rows.
     """
     import torch
 
     rows: list[int] = []
-    places: list[int] = []
+    positions: list[int] = []
     targets: list[int] = []
     for row, example in enumerate(examples):
         begin = len(example.prompt) - 1  # the prompt's last token predicts the first of the target
         rows += [row] * len(example.target)
-        places += range(begin, begin + len(example.target))
+        positions += range(begin, begin + len(example.target))
         targets += example.target
-    wanted = torch.tensor(targets, device=logits.device)
-    return torch.nn.functional.cross_entropy(logits[rows, places].float(), wanted, reduction="sum")
+    expected = torch.tensor(targets, device=logits.device)
+    return torch.nn.functional.cross_entropy(logits[rows, positions].float(), expected, reduction="sum")
 
 
 @contextmanager
-def _watching_for_stop() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that no step is cut in half; a second Ctrl-C stops at once."""
+def _stop_requests() -> Iterator[threading.Event]:
+    """Set an event on Ctrl-C and SIGTERM, so that the current step is finished; a second signal stops at once."""
     stopped = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         stopped.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[number])  # so that the next signal has its usual effect
 
     before: dict[int, Any] = {}
+    # Python allows signal handlers in the main thread only.
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -181,16 +182,16 @@ def _watching_for_stop() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-class _Reporter:
-    """Says the loss on stderr now and then: the mean since the last line."""
+class _ProgressLog:
+    """Logs the mean loss every few seconds."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._last = time.monotonic()
         self._losses: list[float] = []
 
-    def report(self, loss: Loss) -> None:
-        """Note a step's loss; from time to time, and after the last step, say the mean since the line before."""
+    def add(self, loss: Loss) -> None:
+        """Add a step's loss; every few seconds, and after the last step, log the mean since the previous line."""
         self._losses.append(loss.loss)
         seconds = time.monotonic() - self._last
         if seconds < _SECONDS_BETWEEN_LINES and loss.step < self._steps:

@@ -1,4 +1,4 @@
-"""Base and adapter become a checkpoint like any other: canonical names, the base's own types, its companions."""
+"""Merges base and adapter into a checkpoint with canonical names, the base's types and its companion files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SHARD_BYTES = 1 << 30
-"""Largest weight file, a larger tensor apart: one shard at a time is in memory."""
+"""Largest weight file in bytes, unless a single tensor is larger: one shard at a time is in memory."""
 
 
 def write_merged(checkpoint: Checkpoint, adapter: Mapping[str, "Tensor"], scale: float, folder: Path) -> None:
-    """Write weights and companions of the adapted checkpoint into an existing folder.
+    """Write the weights and companion files of the adapted checkpoint into an existing folder.
 
     Args:
         checkpoint: the base.
         adapter: the adapter's parameters by name, on the CPU.
         scale: alpha / rank.
-        folder: where the files go.
+        folder: where the files are written.
 
     Raises:
-        UserError: the disk is full, or a merged weight does not fit its type.
+        UserError: the disk is full, or a merged weight overflows its type.
     """
     shards = list(_shards(checkpoint.specs))
     names = [SINGLE] if len(shards) == 1 else [_shard_name(i, len(shards)) for i in range(1, len(shards) + 1)]
@@ -52,7 +52,7 @@ def _weight(
         return weight
     result = merged(weight, *changes[spec.name], scale)
     if not bool(torch.isfinite(result).all()):
-        raise UserError(f"The merged {spec.name} does not fit {spec.dtype}: lower the recipe's learning rate.")
+        raise UserError(f"The merged {spec.name} overflows {spec.dtype}: lower the recipe's learning rate.")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning recipes: every hyper-parameter as data, in `data/manifests/finetune/*.toml`."""
+"""Fine-tuning recipes: all hyper-parameters, read from `data/manifests/finetune/*.toml`."""
 
 import math
 from enum import StrEnum
@@ -22,7 +22,7 @@ _Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Schedule(StrEnum):
-    """How the learning rate goes after the warm-up: down to 0 in a line or half a cosine, or not at all."""
+    """Decay of the learning rate after the warm-up: linear to 0, by half a cosine to 0, or none."""
 
     LINEAR = "linear"
     COSINE = "cosine"
@@ -42,7 +42,7 @@ class Lora(ManifestTable, frozen=True, kw_only=True):
     Attributes:
         rank: rows of A and columns of B.
         alpha: numerator of the scale.
-        dropout: share of a layer's input that the adapter does not see in training.
+        dropout: probability that an input of the adapter is dropped in training.
         components: the parts of the model whose linear layers are adapted.
         note: where the choice comes from.
     """
@@ -55,23 +55,23 @@ class Lora(ManifestTable, frozen=True, kw_only=True):
 
 
 class TrainingSettings(ManifestTable, frozen=True, kw_only=True):
-    """The optimiser's settings. What is not set has the default of transformers' `TrainingArguments`.
+    """Settings of the optimiser; defaults are those of transformers' `TrainingArguments`.
 
     Attributes:
         batch_size: rows per forward pass.
         gradient_accumulation: forward passes per step.
         learning_rate: after the warm-up.
         schedule: what follows the warm-up.
-        warmup_ratio: share of all steps in which the rate rises from 0.
+        warmup_ratio: share of all steps in which the learning rate rises linearly from 0.
         weight_decay: of AdamW.
-        max_grad_norm: gradients are scaled down to this norm.
-        epochs: times that every row is seen; fractions are allowed.
-        max_steps: steps in place of epochs.
+        max_grad_norm: gradients with a larger norm are scaled down to it.
+        epochs: passes over all rows; fractions are allowed.
+        max_steps: number of steps, instead of epochs.
         precision: of the frozen weights and the computation.
-        gradient_checkpointing: compute activations again in the backward pass, to save memory.
-        group_by_length: put rows of like length into one batch, to save padding.
-        seed: of the adapter's first values, the order of rows and the dropout.
-        save_every: steps between two saved states; changes nothing in the result.
+        gradient_checkpointing: whether to compute activations again in the backward pass, to save memory.
+        group_by_length: whether to batch rows of similar length, to save padding.
+        seed: of the adapter's initial values, the order of rows and the dropout.
+        save_every: steps between two saved states; it does not change the result.
         note: where the choices come from.
     """
 
@@ -98,11 +98,11 @@ class TrainingSettings(ManifestTable, frozen=True, kw_only=True):
         return math.ceil((self.epochs or 0.0) * self.steps_per_epoch(rows))
 
     def steps_per_epoch(self, rows: int) -> int:
-        """Return the number of steps that see every row once; the last one may be smaller."""
+        """Return the number of steps of one pass over all rows; the last step may have fewer rows."""
         return math.ceil(rows / (self.batch_size * self.gradient_accumulation))
 
     def rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step (from 0) among all steps, as transformers' schedulers have it."""
+        """Return the learning rate of a step (from 0) among all steps, equal to transformers' schedulers."""
         warmup = math.ceil(steps * self.warmup_ratio)
         if step < warmup:
             return self.learning_rate * step / max(1, warmup)
@@ -118,9 +118,9 @@ class FinetuneRecipe(ManifestTable, frozen=True, kw_only=True):
     Attributes:
         name: the recipe's name.
         source: the paper and place it comes from.
-        role: the role that the adapted checkpoint is made for.
-        prompt: text of the request, as in a task; `{target_lang}` stands for the target language's English name.
-        chat: whether the request is a user turn in the checkpoint's own chat template, as in a task.
+        role: role of the adapted checkpoint.
+        prompt: text of the prompt, as in a task; `{target_lang}` stands for the target language's English name.
+        chat: whether the prompt is a user turn in the checkpoint's chat template, as in a task.
         languages: English names by the language codes that the training rows use.
         lora: the adapter.
         training: the optimiser.
@@ -136,12 +136,12 @@ class FinetuneRecipe(ManifestTable, frozen=True, kw_only=True):
     chat: bool = False
 
     @property
-    def asking(self) -> Prompt:
-        """How the model is asked, in a task's words."""
+    def task_prompt(self) -> Prompt:
+        """The prompt in the form of a task's."""
         return Prompt(self.prompt, chat=self.chat)
 
     def without_remarks(self) -> "FinetuneRecipe":
-        """Return what determines the result: the recipe without notes and without how often it saves."""
+        """Return what determines the result: the recipe without name, source, notes and the interval of saving."""
         lora = msgspec.structs.replace(self.lora, note="")
         training = msgspec.structs.replace(self.training, note="", save_every=1)
         return msgspec.structs.replace(self, name="", source="", lora=lora, training=training)
@@ -151,7 +151,7 @@ def load_recipe(name: str) -> FinetuneRecipe:
     """Read a fine-tuning recipe by name, or from the path of a .toml file.
 
     Raises:
-        UserError: unknown, unreadable, a wrong or unknown field, or fields that contradict each other.
+        UserError: unknown, unreadable, with a wrong or unknown field, or with fields that contradict each other.
     """
     path = manifests.find("finetune", name)
     recipe = manifests.read_toml(path, FinetuneRecipe, FORMAT)
@@ -161,12 +161,12 @@ def load_recipe(name: str) -> FinetuneRecipe:
 
 def _check(path: Path, recipe: FinetuneRecipe) -> None:
     if LANGUAGE_FIELD not in recipe.prompt and len(recipe.languages) > 1:
-        raise UserError(f"{path}: the prompt must say the target language by {LANGUAGE_FIELD}, for there are several.")
+        raise UserError(f"{path}: the prompt must contain {LANGUAGE_FIELD}, since there are several target languages.")
     if (recipe.training.epochs is None) == (recipe.training.max_steps is None):
         raise UserError(f"{path}: give either training.epochs or training.max_steps.")
     if not recipe.lora.components or not set(recipe.lora.components) <= _LINEAR_PARTS:
         parts = ", ".join(sorted(_LINEAR_PARTS))
-        raise UserError(f"{path}: lora.components must name parts with linear layers, at least one of: {parts}.")
+        raise UserError(f"{path}: lora.components must name components with linear layers, at least one of: {parts}.")
 
 
 _LINEAR_PARTS = {Component.ATTENTION, Component.MLP, Component.HEAD, Component.AUDIO_TOWER, Component.PROJECTOR}

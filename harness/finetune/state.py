@@ -1,12 +1,11 @@
-"""What a killed run needs to go on: adapter and optimiser after a step, as one file; and the log of losses.
+"""Saved states of a run, with which it can be resumed, and the log of losses.
 
-The order of rows, the learning rate and the dropout of a step are pure functions of the step, so no more is needed.
+A state is adapter and optimiser after a step, as one file. The order of rows, the learning rate and the dropout of a
+step are pure functions of the step, so that nothing else needs saving.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ class RunFolder:
     """A run's files in the work directory.
 
     Attributes:
-        path: the folder, named by the key of everything that determines the run.
+        path: the folder, named by the key of the run.
     """
 
     path: Path
@@ -64,28 +63,8 @@ class RunFolder:
         """One `Loss` per line."""
         return self.path / "losses.jsonl"
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Create the folder and hold it alone; the lock ends with the process, however it ends.
-
-        Raises:
-            UserError: the folder cannot be written, or another process is at the same run.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise UserError(f"Cannot write {self.path}: {error.strerror}: name another work directory.") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError as error:
-            raise UserError("Another process is at the same fine-tuning: wait for it, then run this again.") from error
-        finally:
-            os.close(handle)
-
     def log(self, loss: Loss) -> None:
-        """Append a line to the log.
+        """Append a step to the log.
 
         Raises:
             UserError: the disk is full or the folder cannot be written.
@@ -96,8 +75,8 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"Cannot write {self.losses}: {error.strerror or error}.") from error
 
-    def recall_losses(self, step: int) -> list[Loss]:
-        """Cut the log back to a step and return it: what was logged after the last saved state happens again."""
+    def truncate_losses(self, step: int) -> list[Loss]:
+        """Truncate the log after a step, and return it: steps after the last saved state will be logged again."""
         lines = self.losses.read_bytes().split(b"\n") if self.losses.is_file() else []
         known = [loss for line in lines if (loss := _loss(line)) is not None and loss.step <= step]
         write_bytes(self.losses, b"".join(msgspec.json.encode(loss) + b"\n" for loss in known))
@@ -107,12 +86,12 @@ class RunFolder:
 def _loss(line: bytes) -> Loss | None:
     try:
         return msgspec.json.decode(line, type=Loss)
-    except msgspec.DecodeError:  # the line that a kill cut short
+    except msgspec.DecodeError:  # truncated by a kill
         return None
 
 
 def save_state(folder: RunFolder, step: int, parameters: Mapping[str, "Parameter"], optimizer: "Optimizer") -> None:
-    """Publish adapter and optimiser after a step.
+    """Save adapter and optimiser after a step.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -128,6 +107,7 @@ def save_state(folder: RunFolder, step: int, parameters: Mapping[str, "Parameter
         for moment in _MOMENTS:
             tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment].cpu()
     if folder.losses.is_file():
+        # The log must not end before the state: its lines up to this step are not logged again.
         with folder.losses.open("rb") as stream:
             os.fsync(stream.fileno())
     with published(folder.state) as temporary:
@@ -135,10 +115,10 @@ def save_state(folder: RunFolder, step: int, parameters: Mapping[str, "Parameter
 
 
 def load_state(folder: RunFolder, parameters: Mapping[str, "Parameter"], optimizer: "Optimizer") -> int:
-    """Put the last saved state into adapter and optimiser.
+    """Load the last saved state into adapter and optimiser.
 
     Returns:
-        the number of steps that were done; 0 when nothing was saved.
+        the number of finished steps; 0 when there is no state.
 
     Raises:
         UserError: the state is damaged or of a newer format.
@@ -149,7 +129,7 @@ def load_state(folder: RunFolder, parameters: Mapping[str, "Parameter"], optimiz
         return 0
     file = open_tensor_file(folder.state)
     if not {_FORMAT_NAME, _STEP} <= file.entries.keys():
-        raise UserError(f"{folder.state} is no saved state: remove it to begin anew.")
+        raise UserError(f"{folder.state} is not a saved state: remove it to start again.")
     check_format(str(folder.state), int(file.read(_FORMAT_NAME)[0]), FORMAT)
     step = int(file.read(_STEP)[0])
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The verb `finetune`: checkpoint + recipe + training manifest -> an adapted checkpoint."""
+"""Fine-tuning runs: from checkpoint, recipe and training manifest to an adapted checkpoint."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,18 @@ import msgspec
 
 from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, read_json, write_json
+from harness.core.locks import exclusive
 from harness.core.progress import log
 from harness.core.workdir import WorkDir
+from harness.finetune.adapter import add_adapter, require_peft
+from harness.finetune.batches import open_source
 from harness.finetune.data import TrainingExample, read_rows
+from harness.finetune.features import CachedFeatures
+from harness.finetune.loop import TrainingSession, train
+from harness.finetune.merge import write_merged
 from harness.finetune.recipe import FinetuneRecipe
 from harness.finetune.state import RunFolder
+from harness.inference.load import load_dense
 from harness.models.checkpoint import TRAINING_FORMAT, Checkpoint, open_checkpoint
 
 if TYPE_CHECKING:
@@ -27,13 +34,13 @@ _LIBRARIES = ("torch", "transformers", "peft")
 
 @dataclass(frozen=True)
 class FinetuneRequest:
-    """What is asked of a fine-tuning.
+    """What to fine-tune, and how.
 
     Attributes:
-        checkpoint: the base, a directory in Hugging Face's layout.
+        checkpoint: directory of the base, in Hugging Face's layout.
         recipe: the hyper-parameters.
         data: the training manifest, see `read_rows`.
-        output: the adapted checkpoint, a directory.
+        output: directory of the adapted checkpoint.
         device: torch's name of the device.
     """
 
@@ -51,7 +58,7 @@ class FinetuneResult(msgspec.Struct, frozen=True):
         path: its directory.
         run: key of the run that made it.
         steps: optimiser steps.
-        losses: the log of losses, JSON lines; it may have been removed since.
+        losses: path of the log of losses, JSON lines; it may have been removed.
     """
 
     path: str
@@ -61,12 +68,12 @@ class FinetuneResult(msgspec.Struct, frozen=True):
 
 
 class TrainingRun(msgspec.Struct, frozen=True, kw_only=True):
-    """The provenance in `training.json`.
+    """The provenance in `training.json` of an adapted checkpoint.
 
     Attributes:
         format_version: of the file.
-        role: the role that the checkpoint is made for.
-        datasets: data sets that it was trained on, its base's included, sorted.
+        role: role of the checkpoint.
+        datasets: data sets that it was trained on, including those of its base, sorted.
         parent: fingerprint of its base.
         recipe: the hyper-parameters.
         steps: optimiser steps.
@@ -83,33 +90,32 @@ class TrainingRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finetune(request: FinetuneRequest, workdir: WorkDir) -> FinetuneResult:
-    """Adapt a checkpoint and publish the merged result; a run that was killed goes on from its last saved state.
+    """Adapt a checkpoint and publish the merged result; a killed run continues from its last saved state.
 
     Raises:
-        UserError: a bad checkpoint, manifest or recipe, an output that another run made, or a full disk.
+        UserError: a bad checkpoint, manifest or recipe; an output of another run; the same run in another process; or a
+            full disk.
         MissingExtraError: PEFT is not installed.
         InterruptedTrainingError: stopped by the user; the state was saved.
     """
-    from harness.finetune.adapter import require_peft
-
     require_peft()
     checkpoint = open_checkpoint(request.checkpoint)
     rows = read_rows(request.data, frozenset(request.recipe.languages), _window(checkpoint))
     provenance = _provenance(request, checkpoint, rows, checkpoint.fingerprint(workdir.cache))
-    folder = workdir.finetune / provenance.run
-    result = FinetuneResult(str(request.output), provenance.run, provenance.steps, str(folder / "losses.jsonl"))
+    folder = RunFolder(workdir.finetune / provenance.run)
+    result = FinetuneResult(str(request.output), provenance.run, provenance.steps, str(folder.losses))
     if _is_published(request.output, provenance.run):
         log(f"{request.output} is already the result of this run.")
         return result
-    _empty_partial(request.output).rmdir()  # a place that cannot be written is said before the training, not after
-    with RunFolder(folder).held():
-        adapter = _adapt(request, checkpoint, rows, provenance, workdir)
+    _empty_partial(request.output).rmdir()  # fails before the training where the output cannot be written
+    with exclusive(folder.path, "is running the same fine-tuning", workdir.locks):
+        adapter = _adapt(request, checkpoint, rows, folder, workdir)
         _publish(request, checkpoint, adapter, provenance)
     return result
 
 
 def _window(checkpoint: Checkpoint) -> float:
-    """Return the seconds of audio that the model hears at most."""
+    """Return the model's audio window in seconds."""
     from transformers import WhisperFeatureExtractor
 
     extractor = WhisperFeatureExtractor.from_pretrained(checkpoint.path, local_files_only=True)
@@ -120,7 +126,7 @@ def _provenance(
     request: FinetuneRequest, checkpoint: Checkpoint, rows: Sequence[TrainingExample], fingerprint: str
 ) -> TrainingRun:
     datasets = tuple(sorted({*checkpoint.datasets, *(row.dataset for row in rows)}))
-    made_of = {
+    inputs = {
         "verb": "finetune",
         "format": FORMAT,
         "base": fingerprint,
@@ -137,15 +143,15 @@ def _provenance(
         parent=fingerprint,
         recipe=request.recipe,
         steps=request.recipe.training.steps(len(rows)),
-        run=key_of(made_of),
+        run=key_of(inputs),
     )
 
 
 def _is_published(output: Path, run: str) -> bool:
-    """Whether the output is this run's result already.
+    """Whether the output is already the result of this run.
 
     Raises:
-        UserError: something else is there.
+        UserError: it exists, and is not.
     """
     if not output.exists():
         return False
@@ -157,7 +163,7 @@ def _is_published(output: Path, run: str) -> bool:
 
 
 def _empty_partial(output: Path) -> Path:
-    """Create the directory in which the output is put together, without what a killed run left there."""
+    """Create the empty directory in which the output is assembled; what a killed run left there is removed."""
     partial = output.with_name(f"{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -171,31 +177,24 @@ def _adapt(
     request: FinetuneRequest,
     checkpoint: Checkpoint,
     rows: Sequence[TrainingExample],
-    provenance: TrainingRun,
+    folder: RunFolder,
     workdir: WorkDir,
 ) -> dict[str, "Tensor"]:
     """Train, and return the adapter's parameters by name."""
-    from harness.finetune.adapter import add_adapter
-    from harness.finetune.batches import open_source
-    from harness.finetune.features import FeatureStore
-    from harness.finetune.loop import Session, train
-    from harness.inference.load import load_dense
-
     engine = load_dense(checkpoint, request.device, request.recipe.training.precision)
-    features = FeatureStore(workdir.cache / "features", engine.processor.feature_extractor)
+    features = CachedFeatures(workdir.cache / "features", engine.processor.feature_extractor)
     source = open_source(rows, features, request.recipe, engine)
     parameters = add_adapter(engine, request.recipe)
+    session = TrainingSession(engine, parameters, source, request.recipe.training, folder)
     count = sum(parameter.numel() for parameter in parameters.values())
-    log(f"{provenance.steps} steps on {len(rows)} rows; the adapter has {count:,} parameters.")
-    train(Session(engine, parameters, source, request.recipe.training, RunFolder(workdir.finetune / provenance.run)))
+    log(f"{session.steps} steps on {len(rows)} rows; the adapter has {count:,} parameters.")
+    train(session)
     return {name: parameter.detach().cpu() for name, parameter in parameters.items()}
 
 
 def _publish(
     request: FinetuneRequest, checkpoint: Checkpoint, adapter: Mapping[str, "Tensor"], provenance: TrainingRun
 ) -> None:
-    from harness.finetune.merge import write_merged
-
     partial = _empty_partial(request.output)
     lora = request.recipe.lora
     write_merged(checkpoint, adapter, lora.alpha / lora.rank, partial)

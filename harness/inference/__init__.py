@@ -1,10 +1,11 @@
-"""Inference: artifacts as models that run, what they hear, how they are asked, and what they say.
+"""Inference: loads artifacts, decodes batches of segments, and stores the hypotheses.
 
-load.py              an artifact, or a dense checkpoint, as a model in memory; int8_layers.py: layers that stay coded
-engine.py            a model with its processor, loaded on first use
-features.py          what it hears of a segment; heard.py: what its audio tower made of a batch
+load.py              an artifact or a dense checkpoint as a model in memory; int8_layers.py: layers that stay coded
+engine.py            a model with its processor
+features.py          log-mel features of a segment; encoder_cache.py: outputs of the audio encoder by batch
 prompting.py         prompts, targets and padded batches
-decoding.py          one batch, greedily; step_mask.py and roomy_cache.py make its steps light
-generate.py          the verb: from a request (request.py) to stored translations (generation_store.py)
-reading.py           segments of a request as examples
+decoding.py          greedy decoding of one batch; decode_mask.py and preallocated_kv_cache.py make its steps cheaper
+request.py           what is to be translated and how; examples.py: its segments as input of the model
+generate.py          from a request to stored hypotheses (hypothesis.py, generation_store.py)
+output_flags.py      suspicious hypotheses: blank, repetitive, cut off, in the wrong script
 """

@@ -1,7 +1,7 @@
-"""What the audio tower made of a batch, remembered for whoever lets the model hear the same batch again.
+"""A cache of the audio encoder's outputs, by batch.
 
-All directions of a test set, and the foreseeing of its references, hear the same segments in the same batches, and
-reuse is a good part of the work. How long it took is remembered with it.
+All directions of a test set, and the cross-entropy of its references, use the same segments in the same batches, and
+encoding them is a large part of the work. The time that it took is stored with each output.
 """
 
 import hashlib
@@ -14,83 +14,87 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MEMORY_BYTES = 512 << 20
-"""Outputs are remembered up to this many bytes in all; what comes later is heard again."""
+_CAPACITY = 512 << 20
+"""Bytes of all cached outputs together; outputs that do not fit any more are computed each time."""
 
 
 @dataclass(frozen=True)
 class _EncoderOutput:
-    """An output of the tower, and the seconds that it took."""
+    """An output of the encoder, and the seconds that it took."""
 
     output: Any
     seconds: float
 
 
 class EncoderCache:
-    """Outputs of one model's audio tower by what went in; they stay on the model's device."""
+    """Outputs of one model's audio encoder by their inputs, on the model's device.
 
-    def __init__(self, capacity: int = _MEMORY_BYTES) -> None:
+    Args:
+        capacity: bytes of all outputs together.
+    """
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
         self._capacity = self._free = capacity
-        self._known: dict[bytes, _EncoderOutput] = {}
+        self._outputs: dict[bytes, _EncoderOutput] = {}
 
     @contextmanager
     def reuse(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[float]:
-        """Let the tower return what it made of a batch before, else let it hear, and remember what it makes of it.
+        """Inside the block, return the encoder output of a batch from the cache, or record it.
 
         Args:
-            model: the one whose outputs are kept here; it hears this batch alone inside the block.
+            model: the model that this cache belongs to; it must run on this batch alone inside the block.
             features: float32, shape (examples, bins, frames).
             mask: shape (examples, frames); 1 where there is audio.
 
         Yields:
-            seconds that reuse took before; 0 when the tower hears now.
+            the seconds that computing the cached output took; 0 where the output is computed inside the block.
         """
         key = _key(features, mask)
-        known = self._known.get(key)
-        with self._recording(audio_tower(model), key) if known is None else _returning(audio_tower(model), known):
-            yield 0.0 if known is None else known.seconds
+        cached = self._outputs.get(key)
+        with self._recording(audio_tower(model), key) if cached is None else _returning(audio_tower(model), cached):
+            yield 0.0 if cached is None else cached.seconds
 
-    def forget(self) -> None:
-        """Give the memory back."""
-        self._known.clear()
+    def clear(self) -> None:
+        """Remove all outputs and release their memory."""
+        self._outputs.clear()
         self._free = self._capacity
 
     @contextmanager
     def _recording(self, tower: Any, key: bytes) -> Iterator[None]:
         begun: list[float] = []
 
-        def keep(_tower: Any, _inputs: Any, output: Any) -> None:
-            _finish(output.last_hidden_state)
+        def record(_tower: Any, _inputs: Any, output: Any) -> None:
+            _synchronize(output.last_hidden_state)
             self._put(key, _EncoderOutput(output, time.perf_counter() - begun[-1]))
 
-        watches = [
+        hooks = [
             tower.register_forward_pre_hook(lambda *_: begun.append(time.perf_counter())),
-            tower.register_forward_hook(keep),
+            tower.register_forward_hook(record),
         ]
         try:
             yield
         finally:
-            for watch in watches:
-                watch.remove()
+            for hook in hooks:
+                hook.remove()
 
-    def _put(self, key: bytes, known: _EncoderOutput) -> None:
-        needed = sum(tensor.nbytes for tensor in known.output.values())
-        if key not in self._known and needed <= self._free:
+    def _put(self, key: bytes, computed: _EncoderOutput) -> None:
+        needed = sum(tensor.nbytes for tensor in computed.output.values())
+        if key not in self._outputs and needed <= self._free:
             self._free -= needed
-            self._known[key] = known
+            self._outputs[key] = computed
 
 
 @contextmanager
-def _returning(tower: Any, known: _EncoderOutput) -> Iterator[None]:
-    tower.forward = lambda *_inputs, **_named: known.output
+def _returning(tower: Any, cached: _EncoderOutput) -> Iterator[None]:
+    tower.forward = lambda *_inputs, **_named: cached.output
     try:
         yield
     finally:
-        del tower.forward  # the class's own shows again
+        del tower.forward  # removes the attribute of the instance, so that the method of the class is found again
 
 
-def _finish(tensor: "Tensor") -> None:
-    """Wait until a device has computed a tensor, so that the time taken is the time it took."""
+def _synchronize(tensor: "Tensor") -> None:
+    """Wait until a CUDA device has computed a tensor: kernels run asynchronously, and timing must include them."""
     import torch
 
     if tensor.is_cuda:
@@ -98,7 +102,7 @@ def _finish(tensor: "Tensor") -> None:
 
 
 def audio_tower(model: Any) -> Any:
-    """Return the module of a model that hears, wherever it lies."""
+    """Return the audio encoder of a model; its path differs between transformers versions."""
     return next(module for name, module in model.named_modules() if name.rpartition(".")[2] == "audio_tower")
 
 

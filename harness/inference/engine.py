@@ -1,6 +1,5 @@
-"""A model in memory with its processor; loaded on first use, so that stored results cost no loading."""
+"""A model in memory with its processor."""
 
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,18 +12,19 @@ from harness.inference.encoder_cache import EncoderCache, audio_tower
 if TYPE_CHECKING:
     from transformers import Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
-    from harness.compression.artifact import Artifact
-
 
 @dataclass(frozen=True)
 class Engine:
-    """A model in memory, ready to hear.
+    """A model in memory with its processor.
 
     Attributes:
         model: the model in evaluation mode.
         processor: its tokenizer, feature extractor and chat template.
-        device: torch's name of the device that it lies on.
-        encoder_cache: what its audio tower made of the batches that it translated.
+        device: torch's name of the model's device.
+        encoder_cache: outputs of the model's audio encoder.
+
+    Raises:
+        UserError: the feature extractor does not fit the audio encoder.
     """
 
     model: "Qwen2AudioForConditionalGeneration"
@@ -32,20 +32,35 @@ class Engine:
     device: str
     encoder_cache: EncoderCache = field(default_factory=EncoderCache, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Compare the feature extractor with the audio encoder, whose own error would be a shape mismatch."""
+        extractor, audio = self.processor.feature_extractor, self.model.config.audio_config
+        if extractor.sampling_rate != RATE:
+            raise UserError(
+                f"The checkpoint takes audio at {extractor.sampling_rate} Hz instead of {RATE} Hz: use Qwen2-Audio."
+            )
+        given = (extractor.feature_size, extractor.nb_max_frames)
+        needed = (audio.num_mel_bins, 2 * audio.max_source_positions)
+        if given != needed:
+            raise UserError(
+                f"The checkpoint's preprocessor_config.json yields {given[0]} x {given[1]} features, but its audio "
+                f"encoder takes {needed[0]} x {needed[1]}: restore the preprocessor_config.json of these weights."
+            )
+
     @property
     def window(self) -> float:
-        """Seconds of audio that the model hears at most; more would be cut silently by the feature extractor."""
+        """The model's audio window in seconds; the feature extractor would silently cut longer audio."""
         return float(self.processor.feature_extractor.n_samples / RATE)
 
     @property
     def end_tokens(self) -> tuple[int, ...]:
-        """Tokens that end a translation: those of the generation settings, the language model and the tokenizer.
+        """Tokens that end an output: those of the generation settings, the language model and the tokenizer.
 
         The base model ends with `<|endoftext|>`, the instruct model with `<|im_end|>`, and not every checkpoint states
         both.
 
         Raises:
-            UserError: the checkpoint names none, so that no translation would ever end.
+            UserError: the checkpoint names none, so that every output would run to the limit.
         """
         stated = (
             self.model.generation_config.eos_token_id,
@@ -59,13 +74,13 @@ class Engine:
 
     @property
     def pad_token(self) -> int:
-        """Token that fills a batch up; the attention mask hides it from the model."""
+        """Token that pads a batch; the attention mask hides it from the model."""
         pad = self.processor.tokenizer.pad_token_id
         return self.end_tokens[0] if pad is None else int(pad)
 
 
 EngineLoader = Callable[[], Engine]
-"""Loads the model when it is called first, and returns the same engine ever after."""
+"""Loads a model on the first call, and returns the same engine on every further call."""
 
 
 def _as_list(value: int | list[int] | None) -> list[int]:
@@ -74,56 +89,21 @@ def _as_list(value: int | list[int] | None) -> list[int]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def lazily(artifact: "Artifact", device: str = "cpu", dtype: str | None = None) -> EngineLoader:
-    """Return a loader of an artifact's model.
-
-    Args:
-        artifact: what to load.
-        device: torch's name of the device.
-        dtype: torch's name of the type to compute in; by default the device's own.
-    """
-
-    def load() -> Engine:
-        from harness.inference.load import load_model, load_processor
-
-        return checked(Engine(load_model(artifact, device, dtype), load_processor(artifact), device))
-
-    return functools.cache(load)
-
-
-def checked(engine: Engine) -> Engine:
-    """Return the engine after comparing its reader with its model.
-
-    Raises:
-        UserError: the feature extractor does not make what the audio tower takes.
-    """
-    reader, audio = engine.processor.feature_extractor, engine.model.config.audio_config
-    if reader.sampling_rate != RATE:
-        raise UserError(f"The checkpoint hears at {reader.sampling_rate} Hz instead of {RATE} Hz: use Qwen2-Audio.")
-    made, taken = (reader.feature_size, reader.nb_max_frames), (audio.num_mel_bins, 2 * audio.max_source_positions)
-    if made != taken:
-        raise UserError(
-            f"The checkpoint's preprocessor_config.json makes {made[0]} x {made[1]} features, but its audio tower "
-            f"takes {taken[0]} x {taken[1]}: restore the preprocessor_config.json that belongs to the weights."
-        )
-    return engine
-
-
 @contextmanager
 def require_audio_input(model: Any) -> Iterator[None]:
-    """Watch the audio tower while the model runs.
+    """Check that the audio encoder runs inside the block.
 
-    `processor(audios=...)` and an input that is dropped on the way leave the model translating from the prompt alone,
-    fluently and without an error.
+    `processor(audios=...)`, an argument that it ignores, and inputs that are lost on the way leave the model generating
+    fluent text from the prompt alone, without an error.
 
     Raises:
-        RuntimeError: the model ran to its end without hearing anything.
+        RuntimeError: the block ended without a call of the audio encoder.
     """
-    heard: list[int] = []
-    watch = audio_tower(model).register_forward_pre_hook(lambda _module, inputs: heard.append(len(inputs)))
+    calls: list[int] = []
+    hook = audio_tower(model).register_forward_pre_hook(lambda _module, inputs: calls.append(len(inputs)))
     try:
         yield
     finally:
-        watch.remove()
-    if not heard:
-        raise RuntimeError("the model ran without its audio tower: no input_features reached it")
+        hook.remove()
+    if not calls:
+        raise RuntimeError("the model ran without its audio encoder: no input_features reached it")

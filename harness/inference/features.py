@@ -1,4 +1,4 @@
-"""What the model hears of a segment: log-mel features, remembered because every system hears the same."""
+"""Log-mel features of segments, cached in memory because every system uses the same."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import WhisperFeatureExtractor
 
-_MEMORY_BYTES = 512 << 20
-"""Features are remembered up to this many bytes in all; what comes later is made again each time."""
+_CAPACITY = 512 << 20
+"""Bytes of all cached features together; features that do not fit any more are computed each time."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """Log-mel features of one segment, filled up to the model's window.
+    """Log-mel features of one segment, padded to the model's audio window.
 
     Attributes:
         mel: float32, shape (bins, frames of the window).
@@ -33,37 +33,37 @@ class Features:
 
     @property
     def seconds(self) -> float:
-        """Length of the audio: a frame for each 10 ms."""
+        """Length of the audio in seconds; a frame stands for 10 ms."""
         return self.frames / 100
 
     @property
     def audio_tokens(self) -> int:
-        """How many positions of the language model the audio takes: a convolution and a pooling halve the frames."""
+        """Positions of the language model that the audio takes: a convolution and a pooling each halve the frames."""
         return ((self.frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
 class _FeatureCache:
-    """Remembers what fits; nothing is forgotten, since every pass goes through a test set in the same order."""
+    """Keeps the first features that fit and evicts none: LRU would never hit in repeated passes over a larger set."""
 
     def __init__(self, capacity: int) -> None:
         self._free = capacity
-        self._known: dict[tuple[str, Segment], Features] = {}
+        self._features: dict[tuple[str, Segment], Features] = {}
 
     def get(self, key: tuple[str, Segment]) -> Features | None:
-        return self._known.get(key)
+        return self._features.get(key)
 
     def put(self, key: tuple[str, Segment], features: Features) -> None:
         needed = features.mel.nbytes
         if needed <= self._free:
             self._free -= needed
-            self._known[key] = features
+            self._features[key] = features
 
 
-_CACHE = _FeatureCache(_MEMORY_BYTES)
+_CACHE = _FeatureCache(_CAPACITY)
 
 
 class FeatureReader:
-    """Hears the segments of one test set with one feature extractor."""
+    """Computes the features of one test set's segments with one feature extractor."""
 
     def __init__(self, test_set: TestSet, extractor: "WhisperFeatureExtractor") -> None:
         self._audio = test_set.audio
@@ -74,7 +74,8 @@ class FeatureReader:
         """Return the features of a segment.
 
         Raises:
-            UserError: its audio does not read, is longer than the model's window, or too short to be heard at all.
+            UserError: its audio cannot be read, is longer than the model's audio window, or shorter than one audio
+                token.
         """
         key = (self._key, segment)
         features = _CACHE.get(key)
@@ -86,22 +87,23 @@ class FeatureReader:
 
 
 def extract_features(samples: "NDArray[np.float32]", extractor: "WhisperFeatureExtractor") -> Features:
-    """Return the features of mono audio at 16 kHz, just as the checkpoint's processor makes them.
+    """Return the features of mono audio at 16 kHz, equal to those of the checkpoint's processor.
 
     Raises:
-        UserError: the audio is longer than the window, or gives not a single audio token.
+        UserError: the audio is longer than the model's audio window, or shorter than one audio token.
     """
     if len(samples) > extractor.n_samples:
         raise UserError(
-            f"A segment of {len(samples) / RATE:.2f} s is longer than the {extractor.n_samples / RATE:g} s that the "
-            "model hears, and the rest would be cut silently: segment the recording more finely."
+            f"A segment of {len(samples) / RATE:.2f} s is longer than the model's audio window of "
+            f"{extractor.n_samples / RATE:g} s, and the rest would be cut silently: use shorter segments."
         )
-    made = extractor(
+    computed = extractor(
         [samples], sampling_rate=RATE, padding="max_length", return_attention_mask=True, return_tensors="pt"
     )
-    features = Features(made["input_features"][0], int(made["attention_mask"].sum()))
+    features = Features(computed["input_features"][0], int(computed["attention_mask"].sum()))
     if features.audio_tokens < 1:
         raise UserError(
-            f"A segment of {len(samples) / RATE:.3f} s is too short to be heard: remove it from the segmentation."
+            f"A segment of {len(samples) / RATE:.3f} s is too short, it gives no audio token: remove it from the "
+            "segmentation."
         )
     return features

@@ -1,14 +1,15 @@
-"""Generating: from segments of audio to translations, in batches that survive a kill."""
+"""Generation: translates the segments of a request, in batches that survive a killed process."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.core.findings import Finding
+from harness.core.locks import exclusive
 from harness.core.progress import log, progress
 from harness.core.workdir import WorkDir
 from harness.inference.decoding import Decoded, DecodingConstraints, decode
 from harness.inference.engine import EngineLoader
-from harness.inference.examples import Reader, inspect_recordings, naming
+from harness.inference.examples import ExampleReader, inspect_recordings, segments_in_errors
 from harness.inference.generation_store import GenerationStore, Header
 from harness.inference.hypothesis import Hypothesis, HypothesisSet
 from harness.inference.output_flags import Flag, flagged, flags_of
@@ -16,37 +17,43 @@ from harness.inference.prompting import Example
 from harness.inference.request import GenerationRequest
 from harness.testsets.segments import Segment
 
-__all__ = ["GenerationRequest", "generate", "plan_batches"]
-
 
 def plan_batches(segments: Sequence[Segment], batch_size: int) -> tuple[tuple[int, ...], ...]:
-    """Return the batches as positions in the segmentation: longest first, equal ones in their order.
+    """Return the batches as positions in the segmentation: longest first, segments of equal length in their order.
 
-    The longest come first so that an out-of-memory shows at once, and neighbours of like length fill up little. The
-    plan depends on nothing else, so that a resumed run decodes the very batches that an undisturbed one would.
+    The longest are first so that an out-of-memory occurs at once; neighbours of similar length need little padding.
+    The plan depends on nothing else, so that a resumed run decodes the same batches as an undisturbed one.
     """
     order = sorted(range(len(segments)), key=lambda index: (-segments[index].duration, index))
     return tuple(tuple(order[begin : begin + batch_size]) for begin in range(0, len(order), batch_size))
 
 
 def generate(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> HypothesisSet:
-    """Translate all segments; what an earlier run finished, whole or in part, is not done again.
+    """Translate all segments of a request; batches that an earlier run finished are not decoded again.
 
     Args:
         request: what is to be translated.
-        workdir: where the translations are kept.
-        engine: loads the model; not called when the translations are stored.
+        workdir: where the hypotheses are stored.
+        engine: loads the model; not called when all batches are stored.
 
     Raises:
-        UserError: a segment's audio is missing, does not read, or is longer than the model hears; memory ran out.
+        UserError: a segment's audio is missing, cannot be read, or is longer than the model's audio window; memory ran
+            out; or another process is working on the same request.
     """
-    store = GenerationStore(workdir.hypotheses, request.key)
+    store = GenerationStore(workdir.hypotheses, request.inputs)
     stored = store.complete()
     if stored is not None:
         return stored
+    work = f"is translating {request.test_set.name} {request.language_pair.direction} with {request.system}"
+    with exclusive(store.path, work, workdir.locks):
+        # The process that held the lock before may have completed the same request.
+        return store.complete() or _generate(request, store, engine)
+
+
+def _generate(request: GenerationRequest, store: GenerationStore, engine: EngineLoader) -> HypothesisSet:
     findings = inspect_recordings(request)
     batches = plan_batches(request.segmentation.segments, request.decoding.batch_size)
-    _work(request, store, batches, engine)
+    _decode_missing(request, store, batches, engine)
     made = store.merge(_header(request, findings), len(batches))
     log(f"{made.system} {made.test_set} {made.direction}: {flagged(made)}")
     return made
@@ -54,7 +61,6 @@ def generate(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader)
 
 def _header(request: GenerationRequest, findings: tuple[Finding, ...]) -> Header:
     return Header(
-        key=request.key,
         artifact=request.artifact.id,
         system=request.system,
         test_set=request.test_set.name,
@@ -64,13 +70,13 @@ def _header(request: GenerationRequest, findings: tuple[Finding, ...]) -> Header
     )
 
 
-def _work(
+def _decode_missing(
     request: GenerationRequest, store: GenerationStore, batches: Sequence[tuple[int, ...]], engine: EngineLoader
 ) -> None:
     missing = [number for number in range(len(batches)) if not store.has(number)]
     if not missing:
         return
-    reader = Reader(request, engine())
+    reader = ExampleReader(request, engine())
     label = f"generate {request.system} {request.test_set.name} {request.language_pair.direction}"
     with progress(label, sum(len(batches[number]) for number in missing)) as advance:
         for number in missing:
@@ -78,49 +84,52 @@ def _work(
             advance(len(batches[number]))
 
 
-def _translate(reader: Reader, batch: Sequence[int]) -> list[Hypothesis]:
-    request = reader.request
+def _translate(reader: ExampleReader, batch: Sequence[int]) -> list[Hypothesis]:
+    segments = reader.request.segmentation.segments
     examples = [reader.read(index) for index in batch]
-    with naming(request.segmentation.segments[index] for index in batch):
-        answers = _answers(reader, examples)
+    with segments_in_errors(segments[index] for index in batch):
+        outputs = _decode_guarded(reader, examples)
     return [
         Hypothesis(
             index=index,
-            segment=request.segmentation.segments[index],
-            text=answer.text,
-            tokens=answer.tokens,
-            seconds=answer.seconds,
-            batch_size=answer.batch_size,
-            stop=answer.stop,
-            halved=halved,
-            attempts=attempts,
+            segment=segments[index],
+            halved=output.halved,
+            attempts=output.attempts,
+            **vars(output.decoded),
         )
-        for index, (answer, halved, attempts) in zip(batch, answers, strict=True)
+        for index, output in zip(batch, outputs, strict=True)
     ]
 
 
-_Answer = tuple[Decoded, bool, int]
-"""What was said, whether its batch was halved, and how often it was asked for."""
+@dataclass(frozen=True)
+class _Output:
+    """A decoded output, whether its batch was halved, and the number of attempts."""
+
+    decoded: Decoded
+    halved: bool
+    attempts: int
 
 
-def _answers(reader: Reader, examples: Sequence[Example]) -> list[_Answer]:
-    """Decode a batch; answers that repeat themselves are asked for once more where the request guards against that."""
+def _decode_guarded(reader: ExampleReader, examples: Sequence[Example]) -> list[_Output]:
+    """Decode a batch; where the request has a repeat guard, decode repetitive outputs a second time."""
     decoding, target = reader.request.decoding, reader.request.language_pair.target
-    style, guard = DecodingConstraints(decoding.guards.length_bound, recall=True), decoding.guards.repeat_guard
-    first = decode(reader.engine, examples, decoding.max_new_tokens, style)
-    answers = [(answer, answer.batch_size < len(examples), 1) for answer in first]
-    looping = [i for i, answer in enumerate(first) if guard and Flag.REPEATS in flags_of(answer.text, target)]
-    if guard is None or not looping:
-        return answers
-    style = replace(style, no_repeat_ngram=guard.no_repeat_ngram)
-    second = decode(reader.engine, [examples[i] for i in looping], decoding.max_new_tokens, style)
-    for index, answer in zip(looping, second, strict=True):
-        answers[index] = _better(answers[index], (answer, answer.batch_size < len(looping), 2), target)
-    return answers
+    guard = decoding.guards.repeat_guard
+    constraints = DecodingConstraints(decoding.guards.length_bound, use_encoder_cache=True)
+    first = decode(reader.engine, examples, decoding.max_new_tokens, constraints)
+    outputs = [_Output(decoded, decoded.batch_size < len(examples), 1) for decoded in first]
+    repetitive = [i for i, decoded in enumerate(first) if guard and Flag.REPEATS in flags_of(decoded.text, target)]
+    if guard is None or not repetitive:
+        return outputs
+    constraints = replace(constraints, no_repeat_ngram=guard.no_repeat_ngram)
+    second = decode(reader.engine, [examples[i] for i in repetitive], decoding.max_new_tokens, constraints)
+    for index, decoded in zip(repetitive, second, strict=True):
+        outputs[index] = _better(outputs[index], _Output(decoded, decoded.batch_size < len(repetitive), 2), target)
+    return outputs
 
 
-def _better(first: _Answer, second: _Answer, target: str) -> _Answer:
-    """Return the answer with fewer flags, the first when in doubt; either took the time of both."""
-    flags = [len(flags_of(answer.text, target, answer.stop)) for answer, _, _ in (first, second)]
-    answer, halved, _ = second if flags[1] < flags[0] else first
-    return replace(answer, seconds=first[0].seconds + second[0].seconds), halved, 2
+def _better(first: _Output, second: _Output, target: str) -> _Output:
+    """Return the output with fewer flags, the first on a tie, with the time of both attempts."""
+    flags = [len(flags_of(each.decoded.text, target, each.decoded.stop)) for each in (first, second)]
+    better = second if flags[1] < flags[0] else first
+    seconds = first.decoded.seconds + second.decoded.seconds
+    return _Output(replace(better.decoded, seconds=seconds), better.halved, second.attempts)

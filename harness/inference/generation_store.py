@@ -1,8 +1,8 @@
-"""Where translations are kept: a folder per request, one file per batch while it is made, one file when it is whole.
+"""Stored hypotheses: one folder per request, with one file per batch while a run is in progress.
 
-<key>.partial/batches/00007.jsonl    a finished batch, one hypothesis a line; what a killed run leaves behind
-<key>/hypotheses.jsonl               all of them, in the order of the segmentation
-<key>/header.json                    what they are, and the sum of the file above
+<key>.partial/batches/00007.jsonl    a finished batch, one hypothesis per line; a killed run leaves these behind
+<key>/hypotheses.jsonl               all hypotheses, in the order of the segmentation
+<key>/header.json                    envelope of a `Header`; its inputs are the request's
 """
 
 import hashlib
@@ -12,23 +12,22 @@ from pathlib import Path
 
 import msgspec
 
-from harness.core.errors import UserError, check_format
-from harness.core.files import publish_directory, read_bounded, read_json, write_bytes, write_json
+from harness.core.errors import UserError
+from harness.core.files import publish_directory, read_bounded, write_bytes
 from harness.core.findings import Finding
+from harness.core.store import Store, StoreEntry
 from harness.inference.hypothesis import Hypothesis, HypothesisSet
 
-FORMAT = 1
+_HEADER, _HYPOTHESES = "header.json", "hypotheses.jsonl"
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What a set of translations is; see `HypothesisSet` for the fields that it shares.
+    """Describes a stored set of hypotheses; see `HypothesisSet` for the fields that both have.
 
     Attributes:
-        sha256: of hypotheses.jsonl.
-        format_version: of the folder.
+        sha256: of `hypotheses.jsonl`; filled in when that file is written.
     """
 
-    key: str
     artifact: str
     system: str
     test_set: str
@@ -36,20 +35,31 @@ class Header(msgspec.Struct, frozen=True):
     signature: str
     findings: tuple[Finding, ...]
     sha256: str = ""
-    format_version: int = FORMAT
+
+
+HYPOTHESES = Store("hypotheses", Header, format=2, advice="remove its folder and generate again")
 
 
 class GenerationStore:
-    """The stored translations of one request."""
+    """The stored hypotheses of one request.
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._final = folder / key
-        self._partial = folder / f"{key}.partial"
+    Args:
+        folder: where hypotheses are stored, e.g. `WorkDir.hypotheses`.
+        inputs: everything that determines the hypotheses, as JSON-ready values.
+
+    Attributes:
+        path: folder of the complete hypotheses.
+    """
+
+    def __init__(self, folder: Path, inputs: object) -> None:
+        self._key, self._inputs = HYPOTHESES.key(inputs), inputs
+        self.path = folder / self._key
+        self._partial = folder / f"{self._key}.partial"
         self._batches = self._partial / "batches"
 
     def complete(self) -> HypothesisSet | None:
-        """Return the translations when they are whole."""
-        return load_hypotheses(self._final) if self._final.is_dir() else None
+        """Return the hypotheses, or None where they are not complete."""
+        return _load(self._header(self.path))
 
     def has(self, number: int) -> bool:
         """Whether a batch is finished."""
@@ -60,55 +70,59 @@ class GenerationStore:
         write_bytes(self._batch(number), _lines(rows))
 
     def merge(self, header: Header, batches: int) -> HypothesisSet:
-        """Put all batches in order, publish them as one, and return them.
+        """Publish all batches as one set in the order of the segmentation, and return it.
 
         Raises:
-            UserError: a batch's file was damaged.
+            UserError: a batch's file is damaged.
         """
-        rows = [row for number in range(batches) for row in _read_rows(self._batch(number))]
+        rows = [row for number in range(batches) for row in _parse(self._batch(number))]
         data = _lines(sorted(rows, key=lambda row: row.index))
-        write_bytes(self._partial / "hypotheses.jsonl", data)
-        whole = msgspec.structs.replace(header, sha256=hashlib.sha256(data).hexdigest())
-        write_json(self._partial / "header.json", whole)
-        publish_directory(self._partial, self._final)
-        shutil.rmtree(self._final / "batches", ignore_errors=True)
-        return load_hypotheses(self._final)
+        write_bytes(self._partial / _HYPOTHESES, data)
+        digest = hashlib.sha256(data).hexdigest()
+        self._header(self._partial).write(msgspec.structs.replace(header, sha256=digest))
+        publish_directory(self._partial, self.path)
+        shutil.rmtree(self.path / "batches", ignore_errors=True)
+        return load_hypotheses(self.path)
+
+    def _header(self, folder: Path) -> StoreEntry[Header]:
+        return StoreEntry(HYPOTHESES, folder / _HEADER, self._key, self._inputs)
 
     def _batch(self, number: int) -> Path:
         return self._batches / f"{number:05}.jsonl"
 
 
 def load_hypotheses(folder: Path) -> HypothesisSet:
-    """Read stored translations.
+    """Read stored hypotheses.
 
     Args:
         folder: `<key>/` in the work directory's hypotheses.
 
     Raises:
-        UserError: missing, of a newer format, or edited after they were made.
+        UserError: they are missing, damaged or of another request, were edited, or have a newer format.
     """
-    header = _read_header(folder / "header.json")
-    path = folder / "hypotheses.jsonl"
+    # The folder's name is the key that the header must have; its inputs would only be needed for writing.
+    found = _load(StoreEntry(HYPOTHESES, folder / _HEADER, folder.name, inputs=None))
+    if found is None:
+        raise UserError(f"{folder} holds no hypotheses that this version can read: generate them again.")
+    return found
+
+
+def _load(entry: StoreEntry[Header]) -> HypothesisSet | None:
+    header = entry.read()
+    if header is None:
+        return None
+    path = entry.path.with_name(_HYPOTHESES)
     if hashlib.sha256(read_bounded(path)).hexdigest() != header.sha256:
-        raise UserError(f"{path} was changed after it was made: remove the folder {folder} and generate again.")
-    shared = {name: getattr(header, name) for name in Header.__struct_fields__[:7]}
-    return HypothesisSet(**shared, hypotheses=_read_rows(path))
+        raise UserError(f"{path} was changed after it was written: {HYPOTHESES.advice}.")
+    shared = {name: getattr(header, name) for name in Header.__struct_fields__ if name != "sha256"}
+    return HypothesisSet(key=entry.key, hypotheses=_parse(path), **shared)
 
 
-def _read_header(path: Path) -> Header:
-    value = read_json(path)
-    check_format(str(path), value.get("format_version") if isinstance(value, dict) else None, FORMAT)
-    try:
-        return msgspec.convert(value, Header)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{path} does not read ({error}): remove its folder and generate again.") from error
-
-
-def _read_rows(path: Path) -> tuple[Hypothesis, ...]:
+def _parse(path: Path) -> tuple[Hypothesis, ...]:
     try:
         rows = [msgspec.json.decode(line, type=Hypothesis) for line in read_bounded(path).splitlines()]
     except msgspec.DecodeError as error:
-        raise UserError(f"{path} does not read ({error}): remove it and generate again.") from error
+        raise UserError(f"{path} cannot be read ({error}): remove it and generate again.") from error
     return tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""Hypotheses: one segment's translation with how it was made."""
+"""Hypotheses: translations of segments, with how each was decoded."""
 
 from enum import StrEnum
 
@@ -8,27 +8,27 @@ from harness.core.findings import Finding
 from harness.testsets.segments import Segment
 
 
-class Stop(StrEnum):
-    """Why the decoder stopped."""
+class StopReason(StrEnum):
+    """Why decoding stopped: at an end token, or at the largest number of tokens."""
 
     EOS = "eos"
     LENGTH = "length"
 
 
 class Hypothesis(msgspec.Struct, frozen=True):
-    """One segment's translation.
+    """The translation of one segment.
 
     Attributes:
         index: position in the segmentation, from 0.
-        segment: what was translated.
-        text: the translation, newlines collapsed to spaces; may be empty when the model said nothing.
-        tokens: generated tokens, the final end token included.
-        seconds: wall-clock seconds that the model took for the batch, divided by its segments; reading audio excluded.
+        segment: the segment.
+        text: the translation on one line; empty when the model generated no text.
+        tokens: number of generated tokens, the end token included.
+        seconds: wall-clock seconds of the model on the batch, divided by its segments; reading audio is excluded.
         batch_size: segments that were decoded together.
-        stop: why the decoder stopped.
-        halved: whether the planned batch did not fit in memory and was halved, once or more.
-        attempts: 2 when the first translation repeated itself and was asked for once more; the one with fewer flags
-            stands here.
+        stop: why decoding stopped.
+        halved: whether the planned batch did not fit in memory and was halved at least once.
+        attempts: 2 when the first output was repetitive and the segment was decoded again; the other fields are those
+            of the output with fewer flags.
     """
 
     index: int
@@ -37,7 +37,7 @@ class Hypothesis(msgspec.Struct, frozen=True):
     tokens: int
     seconds: float
     batch_size: int
-    stop: Stop
+    stop: StopReason
     halved: bool = False
     attempts: int = 1
 
@@ -48,12 +48,12 @@ class HypothesisSet(msgspec.Struct, frozen=True):
     Attributes:
         key: content key of the request: artifact id, segmentation, audio, prompt, decoding, versions.
         artifact: id of the artifact.
-        system: name of the system, for people.
+        system: name of the system, for display.
         test_set: name of the test set.
         direction: e.g. `en-de`.
         signature: requested settings in one line, for the signature of scores.
         hypotheses: one per segment, in order.
-        findings: what was done to the recordings before the model heard them, e.g. channels averaged.
+        findings: what was done to the recordings before feature extraction, e.g. channels averaged.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Int8 weights as bitsandbytes' 8-bit layers, filled with the stored codes: nothing is quantised again."""
+"""Int8 weights as bitsandbytes' 8-bit layers on the stored codes: nothing is quantised again."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from harness.compression.codecs.base import Parts
 from harness.compression.codecs.int8 import SCALES, quiet_bitsandbytes
 
 OUTLIERS = 6.0
-"""Columns of an input with a larger value are multiplied in 16 bit: the default of LLM.int8() and of transformers."""
+"""Input columns with a larger absolute value are multiplied in 16 bit: default of LLM.int8() and of transformers."""
 
 
 def int8_layer(parts: Parts, bias: Any, device: str) -> Any:
@@ -15,13 +15,14 @@ def int8_layer(parts: Parts, bias: Any, device: str) -> Any:
     Args:
         parts: of the codec `Int8`.
         bias: the layer's bias parameter, or None.
-        device: where the layer lives.
+        device: torch's name of the device.
     """
     import torch
 
     nn = quiet_bitsandbytes().nn
     codes = parts[""].to(device)
     rows, columns = codes.shape
+    # On the meta device, so that no dense weight is allocated and quantised.
     with torch.device("meta"):
         layer = nn.Linear8bitLt(columns, rows, bias=False, has_fp16_weights=False, threshold=OUTLIERS)
     scales = parts[SCALES].to(device)

@@ -1,5 +1,6 @@
-"""Load: an artifact as a model that runs, filled tensor by tensor on the meta device's skeleton."""
+"""Loads artifacts and dense checkpoints as models; an artifact fills a model on the meta device tensor by tensor."""
 
+import functools
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ from harness.compression.artifact import Artifact
 from harness.compression.codecs.base import Parts
 from harness.compression.codecs.int8 import Int8
 from harness.compression.plan import Assignment
-from harness.inference.engine import Engine, checked
+from harness.inference.engine import Engine, EngineLoader
 from harness.inference.int8_layers import int8_layer
 from harness.models.checkpoint import Checkpoint
 from harness.models.qwen2_audio import canonical_name, is_tied, meta_model, read_config
@@ -16,20 +17,35 @@ from harness.models.tensor_spec import TensorSpec
 
 
 def default_dtype(device: str) -> str:
-    """Return the computing type of a device: float32 on the CPU, where it is fastest and exact, bfloat16 elsewhere."""
+    """Return the type that a device computes in by default: float32 on a CPU, where it is fastest, else bfloat16."""
     return "float32" if device == "cpu" else "bfloat16"
+
+
+def engine_loader(artifact: Artifact, device: str = "cpu", dtype: str | None = None) -> EngineLoader:
+    """Return a function that loads an artifact's model on its first call, so that stored results need no model.
+
+    Args:
+        artifact: what to load.
+        device: torch's name of the device.
+        dtype: torch's name of the type to compute in; by default that of the device.
+    """
+
+    def load() -> Engine:
+        return Engine(load_model(artifact, device, dtype), load_processor(artifact), device)
+
+    return functools.cache(load)
 
 
 def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None) -> Any:
     """Load an artifact into a `Qwen2AudioForConditionalGeneration`.
 
-    Dense tensors are decoded by their codecs, one at a time, straight to the computing type. Linear layers stored by
-    `Int8` run as bitsandbytes' `Linear8bitLt` on the stored codes.
+    Dense tensors are decoded by their codecs, one at a time, directly to the type to compute in. Linear layers that
+    are stored by `Int8` run as bitsandbytes' `Linear8bitLt` on the stored codes.
 
     Args:
-        artifact: opened, so its bytes are verified.
-        device: as torch names it.
-        dtype: computing type, `float32`, `float16` or `bfloat16`; by default the device's own.
+        artifact: the artifact; its bytes were verified when it was opened.
+        device: torch's name of the device.
+        dtype: type to compute in, `float32`, `float16` or `bfloat16`; by default that of the device.
 
     Returns:
         the model in evaluation mode, every tensor on `device`, with the checkpoint's generation settings.
@@ -41,7 +57,7 @@ def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None
     config.dtype = getattr(torch, dtype)
     model = meta_model(config)
     paths = {canonical_name(path): path for path in model.state_dict()}
-    # Vectors come first: an 8-bit layer takes its bias over from the layer that it replaces.
+    # Vectors first: an 8-bit layer takes over the bias of the dense layer that it replaces.
     for row in sorted(artifact.manifest.plan.assignments, key=lambda row: len(row.tensor.shape)):
         if isinstance(row.codec, Int8) and row.tensor.is_linear:
             _place_int8(model, paths[row.tensor.name], artifact.parts(row.tensor.name), device)
@@ -60,22 +76,22 @@ def load_dense(checkpoint: Checkpoint, device: str = "cpu", dtype: str | None = 
 
     Args:
         checkpoint: the base weights.
-        device: as torch names it.
-        dtype: computing type; by default the device's own.
+        device: torch's name of the device.
+        dtype: type to compute in; by default that of the device.
 
     Raises:
-        UserError: the feature extractor does not belong to the weights.
+        UserError: the feature extractor does not fit the weights.
     """
     import torch
     from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
 
-    wanted = getattr(torch, dtype or default_dtype(device))
+    chosen = getattr(torch, dtype or default_dtype(device))
     model = Qwen2AudioForConditionalGeneration.from_pretrained(
-        checkpoint.path, dtype=wanted, local_files_only=True, use_safetensors=True
+        checkpoint.path, dtype=chosen, local_files_only=True, use_safetensors=True
     )
     processor = AutoProcessor.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
     model.requires_grad_(requires_grad=False)
-    return checked(Engine(model.to(device).eval(), processor, device))
+    return Engine(model.to(device).eval(), processor, device)
 
 
 def load_processor(artifact: Artifact) -> Any:
@@ -86,8 +102,8 @@ def load_processor(artifact: Artifact) -> Any:
 
 
 def _decode(artifact: Artifact, row: Assignment, dtype: str) -> Any:
-    wanted: TensorSpec = msgspec.structs.replace(row.tensor, dtype=dtype)
-    return row.codec.decode(artifact.parts(row.tensor.name), wanted)
+    target: TensorSpec = msgspec.structs.replace(row.tensor, dtype=dtype)
+    return row.codec.decode(artifact.parts(row.tensor.name), target)
 
 
 def _place_dense(model: Any, path: str, tensor: Any) -> None:
@@ -105,7 +121,10 @@ def _place_int8(model: Any, path: str, parts: Parts, device: str) -> None:
 
 
 def _fill_buffers(model: Any, device: str) -> None:
-    """Make the modules anew whose buffers are computed from the configuration and not stored: rotary positions."""
+    """Construct again the modules with buffers that are computed from the configuration: rotary position embeddings.
+
+    Checkpoints do not store these buffers, so that they are still empty tensors on the meta device.
+    """
     stored = set(model.state_dict())
     computed = {name.rpartition(".")[0] for name, _ in model.named_buffers() if name not in stored}
     for path in sorted(computed):

@@ -1,4 +1,4 @@
-"""What is asked of a model: which recordings to translate, how they are cut, and how it is prompted and run."""
+"""Requests: which recordings to translate, how they are segmented, and how the model is prompted and run."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.config.language_pair import LanguagePair
 from harness.config.task import Decoding, Prompt
-from harness.core.files import key_of
-from harness.inference.generation_store import FORMAT
+from harness.inference.generation_store import HYPOTHESES
 from harness.inference.load import default_dtype
 from harness.testsets.segments import Segmentation
 from harness.testsets.testset import TestSet
@@ -18,22 +17,22 @@ if TYPE_CHECKING:
     from harness.compression.artifact import Artifact
 
 LIBRARIES = ("bitsandbytes", "numpy", "scipy", "tokenizers", "torch", "transformers")
-"""Libraries whose versions change what a model says."""
+"""Libraries whose versions change what a model computes."""
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What is to be translated, by what, and how.
+    """What is to be translated, by which model, and how.
 
     Attributes:
         artifact: the model.
         test_set: the recordings.
-        segmentation: which stretches of them, in which order.
-        language_pair: into which language.
-        prompt: how the model is asked.
+        segmentation: the segments, in order.
+        language_pair: source and target language.
+        prompt: the prompt.
         decoding: settings of greedy decoding.
         device: torch's name of the device, e.g. `cpu` or `cuda:0`.
-        dtype: torch's name of the type to compute in; None for the device's own.
+        dtype: torch's name of the type to compute in; None for the default of the device.
     """
 
     artifact: "Artifact"
@@ -47,34 +46,41 @@ class GenerationRequest:
 
     @property
     def system(self) -> str:
-        """The system's name, for people."""
+        """The system's name, for display."""
         return self.artifact.manifest.system
 
     @property
     def computing(self) -> tuple[str, str]:
-        """Kind of device, and type to compute in."""
+        """Kind of device, e.g. `cuda`, and type to compute in."""
         return self.device.partition(":")[0], self.dtype or default_dtype(self.device)
 
     @cached_property
-    def conditions(self) -> tuple[object, ...]:
-        """Everything requested that changes what the model computes, for keys; a batch changes rounding."""
-        return (
-            self.artifact.id,
-            self.test_set.key,
-            self.segmentation.key,
-            self.language_pair.target_name,
-            (self.prompt.text, self.prompt.chat),
-            self.decoding.batch_size,
-            self.computing,
-            [(name, version(name)) for name in LIBRARIES],
-        )
+    def conditions(self) -> dict[str, object]:
+        """Everything that changes what the model computes for an example, as JSON-ready values for content keys."""
+        device, dtype = self.computing
+        return {
+            "artifact": self.artifact.id,
+            "test_set": self.test_set.key,
+            "segmentation": self.segmentation.key,
+            "target": self.language_pair.target_name,
+            "prompt": self.prompt.text,
+            "chat": self.prompt.chat,
+            "batch_size": self.decoding.batch_size,  # changes rounding
+            "device": device,
+            "dtype": dtype,
+            "libraries": {name: version(name) for name in LIBRARIES},
+        }
+
+    @cached_property
+    def inputs(self) -> dict[str, object]:
+        """Everything that determines the hypotheses, as JSON-ready values."""
+        guards = self.decoding.guards.signature
+        return {**self.conditions, "max_new_tokens": self.decoding.max_new_tokens, "guards": guards}
 
     @cached_property
     def key(self) -> str:
-        """sha256 that names the translations."""
-        guards = self.decoding.guards.signature
-        extra = [guards] if guards else []
-        return key_of(["generate", FORMAT, self.conditions, self.decoding.max_new_tokens, *extra])
+        """Content key of the hypotheses."""
+        return HYPOTHESES.key(self.inputs)
 
     @property
     def signature(self) -> str:

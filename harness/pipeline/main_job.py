@@ -17,12 +17,12 @@ from harness.core.workdir import WorkDir
 from harness.evaluation.evaluate import SystemUnderTest, entry_of, evaluate, evaluate_external, prepare
 from harness.evaluation.evaluation_store import EXTERNAL, Evaluation, load_evaluations
 from harness.evaluation.external_hypotheses import load_external_hypotheses
-from harness.inference.engine import lazily
+from harness.inference.load import engine_loader
 from harness.pipeline.build_order import schedule
 from harness.reporting.leaderboard.assemble import assemble_leaderboard
 from harness.reporting.leaderboard.rows import Leaderboard
 from harness.scoring.context import ScoringContext
-from harness.testsets.load import load_test_set
+from harness.testsets.load import load_if_published, load_test_set
 from harness.testsets.testset import TestSet
 
 
@@ -142,16 +142,10 @@ def _evaluate_imports(job: Job, test_sets: dict[str, TestSet]) -> Iterator[Evalu
 
 
 def _import_sets(job: Job) -> dict[str, TestSet]:
-    """Import every set; a blind set that is not there is left out and said, since it may not be published yet."""
-    found = {}
-    for name in dict.fromkeys(name for direction in job.task.directions for name in job.task.sets(direction)):
-        try:
-            found[name] = load_test_set(name, job.workdir)
-        except UserError as error:
-            if any(name in sets for sets in job.task.test_sets.values()):
-                raise
-            log(f"left out: {error}")
-    return found
+    """Import every test set of the task by name, without blind sets that are missing."""
+    names = dict.fromkeys(name for direction in job.task.directions for name in job.task.sets(direction))
+    found = {name: load_if_published(name, job.task, job.workdir) for name in names}
+    return {name: test_set for name, test_set in found.items() if test_set is not None}
 
 
 def _units(job: Job, under_test: SystemUnderTest, test_sets: dict[str, TestSet]) -> list[tuple[str, str]]:
@@ -167,7 +161,7 @@ def _units(job: Job, under_test: SystemUnderTest, test_sets: dict[str, TestSet])
 
 def _bench(job: Job, system: System) -> SystemUnderTest:
     artifact = find_artifact(job.task, system.name, job.workdir)
-    return SystemUnderTest(job.task, artifact, lazily(artifact, job.device), job.device, job.workdir)
+    return SystemUnderTest(job.task, artifact, engine_loader(artifact, job.device), job.device, job.workdir)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""The condition of a submission, derived from provenance: who wants `constrained` shows it, nobody types it.
+"""The condition of a submission, constrained or unconstrained, derived from the provenance of its artifact.
 
-The campaign's constrained condition allows its own development data alone to *support the compression*. So what
-counts is every data set that a checkpoint was tuned on and every data set that a choice was calibrated or measured
-on. What does not count is the pre-training of the base model that the campaign gives to everyone: the task profile
-names it, role by role, as `pretraining`. Only names listed there are let off: a checkpoint that says nothing about its
-data is trained on `unknown`, which counts unless the profile lists it for that role, as it does for the released
-models, whose pre-training was never published in full.
+In the constrained condition only the campaign's own development data may *support the compression*: every data set
+that the checkpoint was tuned on, and every data set that a choice was calibrated or measured on. The pre-training of
+the campaign's base model does not count; the task profile lists its data sets for each role as `pretraining`. A
+checkpoint without provenance has the data set `unknown`, which counts unless the profile lists it for that role: it
+does for the released models, whose pre-training data were never published in full.
 """
 
 from enum import StrEnum
@@ -16,7 +15,7 @@ from harness.core.errors import UserError
 
 
 class Condition(StrEnum):
-    """The campaign's conditions."""
+    """Which data may support the compression."""
 
     CONSTRAINED = "constrained"
     UNCONSTRAINED = "unconstrained"
@@ -26,7 +25,7 @@ def supporting_data(manifest: Manifest, task: Task) -> tuple[str, ...]:
     """Return the data sets that supported the compression, sorted: tuning and calibration, not pre-training.
 
     Raises:
-        UserError: the task has no such role.
+        UserError: the task does not have the artifact's role.
     """
     pretraining = task.role(manifest.role).pretraining
     tuned = {name for name in manifest.datasets if name not in pretraining}
@@ -34,20 +33,20 @@ def supporting_data(manifest: Manifest, task: Task) -> tuple[str, ...]:
 
 
 def outside_data(manifest: Manifest, task: Task) -> tuple[str, ...]:
-    """Return the data sets that supported the compression but are not allowed in the constrained condition."""
+    """Return the data sets that supported the compression and are not allowed in the constrained condition."""
     return tuple(name for name in supporting_data(manifest, task) if name not in task.names.constrained_data)
 
 
-def condition_of(manifest: Manifest, task: Task, claim: Condition | None = None) -> Condition:
+def derive_condition(manifest: Manifest, task: Task, claim: Condition | None = None) -> Condition:
     """Derive the condition in which an artifact may be submitted.
 
     Args:
         manifest: the artifact's provenance.
         task: names the allowed data and the base models' pre-training.
-        claim: what the submission manifest asks for, if it says anything.
+        claim: condition that the submission manifest states, or None.
 
     Raises:
-        UserError: the claim contradicts the provenance; the sentence names the data sets.
+        UserError: the claim contradicts the provenance.
     """
     outside = outside_data(manifest, task)
     found = Condition.UNCONSTRAINED if outside else Condition.CONSTRAINED
@@ -55,10 +54,10 @@ def condition_of(manifest: Manifest, task: Task, claim: Condition | None = None)
         return found
     if claim is Condition.CONSTRAINED:
         raise UserError(
-            f"{manifest.system} cannot be packed as constrained, since {', '.join(outside)} supported it and only "
-            f"{', '.join(task.names.constrained_data)} may: enter another system, or drop the manifest's `condition`."
+            f"{manifest.system} is not constrained, since {', '.join(outside)} supported its compression and only "
+            f"{', '.join(task.names.constrained_data)} may: enter another system, or remove the manifest's `condition`."
         )
     raise UserError(
-        f"{manifest.system} is constrained by its provenance, but the manifest asks for unconstrained: "
-        "drop the manifest's `condition`, it is derived."
+        f"{manifest.system} is constrained by its provenance, but the manifest states unconstrained: "
+        "remove the manifest's `condition`, which is derived."
     )

@@ -1,4 +1,4 @@
-"""The description that the campaign wants beside every archive, written from the artifact alone."""
+"""The description that the campaign requires for every archive, derived from the artifact."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from harness.submission.manifest import ModelName, Submission
 
 
 @dataclass(frozen=True)
-class PackedFile:
-    """A file in the archive.
+class ArchiveFile:
+    """A file of the archive.
 
     Attributes:
-        path: inside the archive.
+        path: path in the archive.
         test_set: name of the test set.
-        lines: translations, each without line breaks.
-        signature: how they were made.
+        lines: translations, without line breaks.
+        signature: settings with which they were generated.
     """
 
     path: str
@@ -33,16 +33,16 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class Description:
-    """What a description says, before it is text.
+    """The contents of a description.
 
     Attributes:
         name: the model's name in the campaign.
         parts: the parts of the name.
-        submission: team and contact.
-        task: limit, roles and allowed data.
-        manifest: the artifact's provenance.
-        size: what the artifact weighs.
-        files: what the archive holds.
+        submission: the submission manifest.
+        task: the task profile.
+        manifest: the artifact's manifest.
+        size: the artifact's size.
+        files: the files of the archive.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Description:
     task: Task
     manifest: Manifest
     size: SizeReport
-    files: tuple[PackedFile, ...]
+    files: tuple[ArchiveFile, ...]
 
 
 def render_description(description: Description) -> str:
-    """Return the description as Markdown; the same artifact and hypotheses give the same text."""
+    """Return the description as Markdown; equal artifacts and hypotheses give equal text."""
     sections = (
         ("Entry", _entry(description)),
         ("Storage size", _size(description)),
@@ -99,7 +99,7 @@ def _bytes(count: int) -> str:
 
 
 def _techniques(manifest: Manifest) -> list[str]:
-    """Name every codec with its arguments and what it stores, the heaviest share of the weights first."""
+    """List every codec with its arguments and what it stores, by decreasing number of weights."""
     tensors: Counter[str] = Counter()
     weights: Counter[str] = Counter()
     for row in manifest.plan.assignments:

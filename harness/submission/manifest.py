@@ -1,4 +1,4 @@
-"""Submissions: which system a team enters as primary and contrastive, per direction."""
+"""Submission manifests: which systems a team enters as primary and contrastive, by direction."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FIELDS = {
 }
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """The campaign's kinds of entries."""
 
     PRIMARY = "primary"
@@ -33,8 +33,8 @@ class Entries(ManifestTable, frozen=True):
     """The systems that are entered in one direction.
 
     Attributes:
-        primary: registered name of the system that the team wants to be judged by.
-        contrastive: another system, or None.
+        primary: registered name of the system for the official ranking.
+        contrastive: registered name of another system, or None.
     """
 
     primary: str
@@ -42,14 +42,14 @@ class Entries(ManifestTable, frozen=True):
 
 
 class Submission(ManifestTable, frozen=True):
-    """What a team submits.
+    """A submission manifest.
 
     Attributes:
-        team: short name, as it stands in model names: letters, digits, dots and hyphens.
+        team: short name for model names: letters, digits, dots and hyphens.
         task: name of the task profile.
         entries: systems by direction.
-        contact: whom the organisers write to; goes into the description.
-        condition: what the team expects; the condition itself is derived, and packing fails when they differ.
+        contact: address for the organisers, part of the description.
+        condition: the expected condition; writing an archive fails where the derived condition differs.
     """
 
     team: str
@@ -59,12 +59,12 @@ class Submission(ManifestTable, frozen=True):
     condition: Condition | None = None
 
     def model_entries(self) -> tuple["ModelEntry", ...]:
-        """Return every model entry, directions in the manifest's order, primary first."""
+        """Return all entries: directions in the manifest's order, the primary system first."""
         found = []
         for direction, entries in self.entries.items():
-            found.append(ModelEntry(direction, Kind.PRIMARY, entries.primary))
+            found.append(ModelEntry(direction, EntryKind.PRIMARY, entries.primary))
             if entries.contrastive is not None:
-                found.append(ModelEntry(direction, Kind.CONTRASTIVE, entries.contrastive))
+                found.append(ModelEntry(direction, EntryKind.CONTRASTIVE, entries.contrastive))
         return tuple(found)
 
 
@@ -73,13 +73,13 @@ class ModelEntry:
     """One entry of a submission: a system in one direction.
 
     Attributes:
-        direction: the direction, e.g. `en-de`.
+        direction: e.g. `en-de`.
         kind: primary or contrastive.
         system: registered name.
     """
 
     direction: str
-    kind: Kind
+    kind: EntryKind
     system: str
 
 
@@ -90,21 +90,21 @@ class ModelName:
     team: str
     direction: str
     condition: Condition
-    kind: Kind
+    kind: EntryKind
 
 
 def load_submission(name: str, task: Task) -> Submission:
-    """Read a submission manifest by name, or from the path of a .toml file, and hold it against the task.
+    """Read a submission manifest by name, or from the path of a .toml file, and check it against the task.
 
     Raises:
-        UserError: unknown or unreadable; another task's; or a team name, direction or system that cannot be entered.
+        UserError: unknown or unreadable; of another task; or with a team name, direction or system that is not allowed.
     """
     path = manifests.find("submissions", name)
     submission = manifests.read_toml(path, Submission, FORMAT)
     if submission.task != task.name:
-        raise UserError(f"{path} is for task {submission.task!r}, not {task.name!r}: call it with the right --task.")
+        raise UserError(f"{path} is for task {submission.task!r}, not {task.name!r}: give the right --task.")
     if not _TEAM.fullmatch(submission.team):
-        raise UserError(f"{path}: team {submission.team!r} may hold letters, digits, dots and hyphens only.")
+        raise UserError(f"{path}: team {submission.team!r} may contain only letters, digits, dots and hyphens.")
     if not submission.entries:
         raise UserError(f"{path} enters no system: add a table such as [entries.en-de] with a primary.")
     for entry in submission.model_entries():
@@ -130,7 +130,7 @@ def model_name(names: Names, parts: ModelName) -> str:
     """Return the campaign's name of a model, e.g. `KIT_IWSLT26_ModelCompression_en-de_unconstrained_primary`.
 
     Raises:
-        UserError: the task's pattern is not made of the four parts.
+        UserError: the task's pattern does not contain each of the four parts once.
     """
     values = {"team": parts.team, "pair": parts.direction, "condition": str(parts.condition), "entry": str(parts.kind)}
     return "".join(values[piece] if i % 2 else piece for i, piece in enumerate(_pieces(names)))
@@ -140,20 +140,22 @@ def parse_model_name(names: Names, text: str) -> ModelName | None:
     """Return the parts of a model's name, or None when it does not follow the campaign's pattern.
 
     Raises:
-        UserError: the task's pattern is not made of the four parts.
+        UserError: the task's pattern does not contain each of the four parts once.
     """
     pattern = "".join(_FIELDS[piece] if i % 2 else re.escape(piece) for i, piece in enumerate(_pieces(names)))
     match = re.fullmatch(pattern, text)
     if match is None:
         return None
     found = match.groupdict()
-    return ModelName(found["team"], found["pair"], Condition(found["condition"]), Kind(found["entry"]))
+    return ModelName(found["team"], found["pair"], Condition(found["condition"]), EntryKind(found["entry"]))
 
 
 def _pieces(names: Names) -> list[str]:
-    """Split the pattern into fixed texts (even positions) and the names of parts (odd positions)."""
+    """Split the task's pattern into fixed texts (even positions) and names of parts (odd positions)."""
     pieces = re.split(r"\{(\w+)\}", names.model)
     if sorted(pieces[1::2]) != sorted(_FIELDS):
-        wanted = ", ".join(f"{{{field}}}" for field in _FIELDS)
-        raise UserError(f"The task's model name {names.model!r} must hold each of {wanted} once: mend the profile.")
+        fields = ", ".join(f"{{{field}}}" for field in _FIELDS)
+        raise UserError(
+            f"The task's model name {names.model!r} must contain each of {fields} once: correct the profile."
+        )
     return pieces

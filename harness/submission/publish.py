@@ -1,4 +1,4 @@
-"""Packing every entry of a submission from what is stored, and checking what was packed."""
+"""Writes and checks the archives of all entries of a submission, from stored translations."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from harness.core.workdir import WorkDir
 from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.engine import Engine, EngineLoader
 from harness.inference.generate import generate
-from harness.submission.archive import Packed, PackRequest, pack
+from harness.submission.archive import ArchiveRequest, SubmissionArchive, write_archive
 from harness.submission.check import check_archive, expectation
 from harness.submission.manifest import ModelEntry, Submission
 from harness.testsets.load import load_test_set, test_set_name
@@ -21,73 +21,60 @@ from harness.testsets.testset import TestSet
 
 
 class CheckedArchive(msgspec.Struct, frozen=True):
-    """A packed archive and what the check says about it."""
+    """An archive with the findings of its check."""
 
-    packed: Packed
+    archive: SubmissionArchive
     findings: tuple[Finding, ...]
 
 
-def submitted_sets(task: Task, directions: Sequence[str], workdir: WorkDir) -> tuple[TestSet, ...]:
-    """Import every set that archives of these directions hold, each once.
-
-    Raises:
-        UserError: one is not there or does not read.
-    """
-    names = dict.fromkeys(name for direction in directions for name in task.submitted(direction))
-    return tuple(load_test_set(name, workdir) for name in names)
-
-
 def present_sets(task: Task, workdir: WorkDir) -> tuple[TestSet, ...]:
-    """Import the submitted sets of all directions that are there, and say which are not: their lines go uncounted."""
+    """Import the submitted test sets of all directions, except missing ones, whose lines cannot be counted."""
     found = []
     for name in dict.fromkeys(name for direction in task.directions for name in task.submitted(direction)):
         try:
             found.append(load_test_set(name, workdir))
         except UserError as error:
-            log(f"lines are not counted: {error}")
+            log(f"Lines are not counted: {error}")
     return tuple(found)
 
 
-def publish(submission: Submission, task: Task, device: str, workdir: WorkDir) -> tuple[CheckedArchive, ...]:
-    """Pack and check every entry of a submission; needs no model, only its stored translations.
+def publish_submission(submission: Submission, task: Task, device: str, workdir: WorkDir) -> tuple[CheckedArchive, ...]:
+    """Write and check the archive of every entry of a submission; no model is loaded.
 
     Raises:
-        UserError: a system is not built or its translations are not there, or the claimed condition is contradicted.
+        UserError: a system is not built, its translations are missing, or the claimed condition is wrong.
     """
-    test_sets = submitted_sets(task, list(submission.entries), workdir)
+    names = dict.fromkeys(name for direction in submission.entries for name in task.submitted(direction))
+    test_sets = [load_test_set(name, workdir) for name in names]
     expected = expectation(task, test_sets)
-    done = []
+    archives = []
     for entry in submission.model_entries():
-        packed = pack(_request(submission, entry, task, test_sets, (device, workdir)), workdir)
-        done.append(CheckedArchive(packed, check_archive(packed.archive, expected)))
-    return tuple(done)
+        archive = write_archive(_request(submission, entry, task, test_sets, device, workdir), workdir)
+        archives.append(CheckedArchive(archive, check_archive(archive.path, expected)))
+    return tuple(archives)
 
 
 def _request(
-    submission: Submission,
-    entry: ModelEntry,
-    task: Task,
-    test_sets: Sequence[TestSet],
-    where: tuple[str, WorkDir],
-) -> PackRequest:
-    device, workdir = where
+    submission: Submission, entry: ModelEntry, task: Task, test_sets: Sequence[TestSet], device: str, workdir: WorkDir
+) -> ArchiveRequest:
     artifact = find_artifact(task, entry.system, workdir)
     under_test = SystemUnderTest(task, artifact, _no_model(entry), device, workdir)
     names = set(map(test_set_name, task.submitted(entry.direction)))
-    wanted = [test_set for test_set in test_sets if test_set.name in names]
-    made = tuple(
-        generate(under_test.request(test_set, entry.direction), workdir, under_test.engine) for test_set in wanted
+    hypotheses = tuple(
+        generate(under_test.request(test_set, entry.direction), workdir, under_test.engine)
+        for test_set in test_sets
+        if test_set.name in names
     )
-    return PackRequest(submission, entry, task, artifact, made, tuple(test_sets))
+    return ArchiveRequest(submission, entry, task, artifact, hypotheses, tuple(test_sets))
 
 
 def _no_model(entry: ModelEntry) -> EngineLoader:
-    """Stand where a model would be loaded: packing reads translations and never makes them."""
+    """Return a loader that fails: archives are written from stored translations only."""
 
     def load() -> Engine:
         raise UserError(
             f"{entry.system} has not translated all test sets in {entry.direction}: "
-            f"`harness run --stage evaluate --system {entry.system}` does that."
+            f"run `harness run --stage evaluate --system {entry.system}`."
         )
 
     return load

@@ -1,8 +1,8 @@
-"""Re-scoring a folder of submissions, anyone's: every archive is read without trust, scored and ranked.
+"""Re-scoring: scores and ranks a folder of submissions of any team; archives are treated as untrusted input.
 
 A submission is `NAME.zip` or a folder `NAME`, both in the campaign's layout `TASK/SET/src_tgt.txt`. Where its lines
-are not of the gold segments, the segmentation lies beside it as `NAME.segments/SET.yaml`. A size is taken from its
-description (`All files: 1,234 bytes`) and shown as declared.
+do not correspond to the gold segments, its segmentation is `NAME.segments/SET.yaml` in the same folder. The size is
+read from its description (`All files: 1,234 bytes`) and reported as declared.
 """
 
 import re
@@ -16,18 +16,17 @@ from harness.config.task import Task
 from harness.core.errors import UserError
 from harness.core.files import read_bounded
 from harness.core.findings import Finding
-from harness.core.progress import log_once
 from harness.core.text import one_line
 from harness.core.workdir import WorkDir
 from harness.evaluation.external_hypotheses import ExternalHypotheses, segments_for
 from harness.scoring.context import ScoringContext
-from harness.scoring.metric import Scale, Score, get_metric
+from harness.scoring.metric import Metric, Scale, Score, get_metric
 from harness.scoring.significance import Interval, clusters, interval
 from harness.scoring.statistics import Statistics, statistics_of
 from harness.submission.check import DESCRIPTION_SUFFIX
 from harness.submission.check.container import COUNT_LIMIT, MEMBER_LIMIT, Member, read_archive
 from harness.submission.check.layout import file_name
-from harness.testsets.load import load_test_set
+from harness.testsets.load import load_if_published
 from harness.testsets.segments import Segment
 from harness.testsets.segments_yaml import read_yaml
 from harness.testsets.testset import TestSet
@@ -43,10 +42,10 @@ class Rescored(msgspec.Struct, frozen=True, kw_only=True):
         name: of the archive or folder.
         test_set: name of the test set.
         direction: e.g. `en-de`.
-        declared_bytes: the size that its description declares; None where there is none.
+        declared_bytes: size according to its description, or None.
         scores: empty where the set has no references.
-        interval: of the first metric, by bootstrap; None without references.
-        cluster: among the submissions of this set and direction; None without references.
+        interval: bootstrap interval of the first metric; None without references.
+        cluster: significance cluster among the submissions of this set and direction; None without references.
     """
 
     name: str
@@ -58,12 +57,12 @@ class Rescored(msgspec.Struct, frozen=True, kw_only=True):
     cluster: int | None = None
 
     def value(self, metric: str) -> float | None:
-        """Return the number of a metric, or None when it was not measured."""
+        """Return the value of a metric, or None where it was not measured."""
         return next((score.value for score in self.scores if score.metric == metric), None)
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What re-scoring a folder gave: rows, best first within each set and direction, and what could not be read."""
+class RescoreReport(msgspec.Struct, frozen=True):
+    """The rows of all submissions, best first within each set and direction, and what could not be scored."""
 
     rows: tuple[Rescored, ...]
     findings: tuple[Finding, ...]
@@ -71,7 +70,7 @@ class Report(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Submission:
-    """A submission that was read: its name, where its companions lie, and its files."""
+    """A submission that was read: its name, the folder of its description and segmentations, and its files."""
 
     name: str
     folder: Path
@@ -81,13 +80,13 @@ class _Submission:
         return next((member for member in self.members if member.name == path), None)
 
 
-def rescore(folder: Path, task: Task, workdir: WorkDir) -> Report:
+def rescore(folder: Path, task: Task, workdir: WorkDir) -> RescoreReport:
     """Score every submission of a folder on every test set of the task, and rank them.
 
-    What is wrong with one submission is a finding, and the others go on.
+    Faults of one submission are findings and do not stop the others.
 
     Raises:
-        UserError: the folder holds no submission, or a test set does not read.
+        UserError: the folder holds no submission, or a test set cannot be read.
     """
     findings: list[Finding] = []
     submissions = tuple(_submissions(folder, findings))
@@ -96,22 +95,11 @@ def rescore(folder: Path, task: Task, workdir: WorkDir) -> Report:
     rows: list[Rescored] = []
     for direction in task.directions:
         for entry in task.sets(direction):
-            test_set = _present(entry, task, direction, workdir)
+            test_set = load_if_published(entry, task, workdir)
             if test_set is not None:
                 context = ScoringContext(task, test_set, direction, workdir)
-                rows += _rank([_read(one, context, findings) for one in submissions], context, findings)
-    return Report(tuple(rows), tuple(findings))
-
-
-def _present(entry: str, task: Task, direction: str, workdir: WorkDir) -> TestSet | None:
-    """Import a set; a blind set that is not there is left out and said."""
-    try:
-        return load_test_set(entry, workdir)
-    except UserError as error:
-        if entry in task.test_sets.get(direction, ()):
-            raise
-        log_once(f"left out: {error}")
-        return None
+                rows += _rank([_read(each, context, findings) for each in submissions], context, findings)
+    return RescoreReport(tuple(rows), tuple(findings))
 
 
 def _submissions(folder: Path, findings: list[Finding]) -> Iterator[_Submission]:
@@ -129,7 +117,7 @@ def _submissions(folder: Path, findings: list[Finding]) -> Iterator[_Submission]
 
 
 def _folder(path: Path, findings: list[Finding]) -> Iterator[_Submission]:
-    """Read an unpacked submission, or the archives that lie in a folder of their own, as they are packed here."""
+    """Read an unpacked submission, or the archives in a folder of their own, as `write_archive` writes them."""
     archives = sorted(path.glob("*.zip"))
     if not archives:
         yield _Submission(path.name, path.parent, tuple(_members(path)))
@@ -140,30 +128,30 @@ def _folder(path: Path, findings: list[Finding]) -> Iterator[_Submission]:
 
 
 def _members(root: Path) -> Iterator[Member]:
-    """Read an unpacked submission: plain files below it, not through links, as many and as large as an archive's."""
+    """Read the plain files of an unpacked submission, without following links, within the limits of archives."""
     files = [path for path in sorted(root.glob("*/*/*.txt")) if path.is_file() and not path.is_symlink()]
     for path in files[:COUNT_LIMIT]:
         if path.resolve().is_relative_to(root.resolve()):
             yield Member(path.relative_to(root).as_posix(), read_bounded(path, MEMBER_LIMIT))
 
 
-def _read(one: _Submission, context: ScoringContext, findings: list[Finding]) -> ExternalHypotheses | None:
-    """Return a submission's translations of a test set; None, with a finding where that is a fault."""
+def _read(submission: _Submission, context: ScoringContext, findings: list[Finding]) -> ExternalHypotheses | None:
+    """Return a submission's translations of a test set, or None; where they are faulty, add a finding."""
     test_set = context.test_set
     path = f"{context.task.names.archive_task}/{test_set.campaign_name}/{file_name(context.direction)}"
-    member = one.find(path)
+    member = submission.find(path)
     if member is None or member.data is None:
         return None
-    where = f"{one.name}/{path}"
+    where = f"{submission.name}/{path}"
     try:
         texts = tuple(one_line(line) for line in member.data.decode("utf-8-sig").removesuffix("\n").split("\n"))
         return ExternalHypotheses(
-            name=one.name,
+            name=submission.name,
             test_set=test_set.name,
             direction=context.direction,
-            declared_bytes=_declared(one),
+            declared_bytes=_declared_bytes(submission),
             source=where,
-            segments=_segments(one, test_set, len(texts)),
+            segments=_segments(submission, test_set, len(texts)),
             texts=texts,
         )
     except (UserError, UnicodeDecodeError) as error:
@@ -171,16 +159,16 @@ def _read(one: _Submission, context: ScoringContext, findings: list[Finding]) ->
         return None
 
 
-def _segments(one: _Submission, test_set: TestSet, lines: int) -> tuple[Segment, ...]:
-    beside = one.folder / f"{one.name}.segments" / f"{test_set.campaign_name}.yaml"
-    found = read_yaml(beside) if beside.is_file() else segments_for(lines, test_set, one.name)
+def _segments(submission: _Submission, test_set: TestSet, lines: int) -> tuple[Segment, ...]:
+    path = submission.folder / f"{submission.name}.segments" / f"{test_set.campaign_name}.yaml"
+    found = read_yaml(path) if path.is_file() else segments_for(lines, test_set, submission.name)
     if len(found) != lines:
-        raise UserError(f"{beside} has {len(found)} segments for {lines} lines: put the one that was translated there.")
+        raise UserError(f"{path} has {len(found)} segments for {lines} lines: use the segmentation of these lines.")
     return found
 
 
-def _declared(one: _Submission) -> int | None:
-    path = one.folder / f"{one.name}{DESCRIPTION_SUFFIX}"
+def _declared_bytes(submission: _Submission) -> int | None:
+    path = submission.folder / f"{submission.name}{DESCRIPTION_SUFFIX}"
     if not path.is_file():
         return None
     match = _SIZE.search(read_bounded(path, _DESCRIPTION_LIMIT).decode(errors="replace"))
@@ -188,48 +176,53 @@ def _declared(one: _Submission) -> int | None:
 
 
 def _rank(
-    made: Sequence[ExternalHypotheses | None], context: ScoringContext, findings: list[Finding]
+    read: Sequence[ExternalHypotheses | None], context: ScoringContext, findings: list[Finding]
 ) -> list[Rescored]:
     rows: list[Rescored] = []
-    found: list[Statistics] = []
-    for one in (one for one in made if one is not None):
+    statistics: list[Statistics] = []
+    for external in (each for each in read if each is not None):
         try:
-            scores, statistics = _score(one, context)
+            row, own = _score(external, context)
         except UserError as error:
-            findings.append(Finding(one.source, "not-scored", str(error)))
+            findings.append(Finding(external.source, "not-scored", str(error)))
             continue
-        rows.append(_row(one, scores))
-        found += statistics
-    return _placed(rows, found, get_metric(context.task.scoring.metrics[0], context.task.scoring).scale)
+        rows.append(row)
+        statistics += own
+    return _sorted(rows, statistics, _first_metric(context).scale)
 
 
-def _score(one: ExternalHypotheses, context: ScoringContext) -> tuple[tuple[Score, ...], list[Statistics]]:
-    """Return the scores, and the statistics of the task's first metric where it was measured."""
-    scored = context.scored(one.lines)
-    first = get_metric(context.task.scoring.metrics[0], context.task.scoring)
+def _first_metric(context: ScoringContext) -> Metric:
+    return get_metric(context.task.scoring.metrics[0], context.task.scoring)
+
+
+def _score(external: ExternalHypotheses, context: ScoringContext) -> tuple[Rescored, list[Statistics]]:
+    """Return a row, and the statistics of the task's first metric where it was measured."""
+    scored = context.scored(external.lines)
+    first = _first_metric(context)
     statistics = [statistics_of(first, each.statistics) for each in scored if each.score.metric == first.scale.name]
-    return tuple(each.score for each in scored), statistics
+    return _row(external, tuple(each.score for each in scored)), statistics
 
 
-def _row(one: ExternalHypotheses, scores: tuple[Score, ...]) -> Rescored:
+def _row(external: ExternalHypotheses, scores: tuple[Score, ...]) -> Rescored:
     return Rescored(
-        name=one.name,
-        test_set=one.test_set,
-        direction=one.direction,
-        declared_bytes=one.declared_bytes,
+        name=external.name,
+        test_set=external.test_set,
+        direction=external.direction,
+        declared_bytes=external.declared_bytes,
         scores=scores,
     )
 
 
-def _placed(rows: Sequence[Rescored], found: Sequence[Statistics], scale: Scale) -> list[Rescored]:
-    """Return rows by the first metric, with intervals and clusters where every row has statistics."""
-    if len(found) == len(rows):
+def _sorted(rows: Sequence[Rescored], statistics: Sequence[Statistics], scale: Scale) -> list[Rescored]:
+    """Return rows sorted by the first metric, with intervals and clusters where every row has statistics."""
+    if len(statistics) == len(rows):
         rows = [
-            msgspec.structs.replace(row, interval=interval([one]), cluster=cluster)
-            for row, one, cluster in zip(rows, found, clusters(found), strict=True)
+            msgspec.structs.replace(row, interval=interval([own]), cluster=cluster)
+            for row, own, cluster in zip(rows, statistics, clusters(statistics), strict=True)
         ]
-    return sorted(rows, key=lambda row: (row.value(scale.name) is None, -_quality(row, scale), row.name))
 
+    def order(row: Rescored) -> tuple[bool, float, str]:
+        value = row.value(scale.name)
+        return value is None, -scale.quality(value or 0.0), row.name
 
-def _quality(row: Rescored, scale: Scale) -> float:
-    return scale.quality(row.value(scale.name) or 0.0)
+    return sorted(rows, key=order)

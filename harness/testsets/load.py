@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 
 from harness.audio.inspect import examine
+from harness.config.task import Task
 from harness.core import manifests
 from harness.core.errors import UserError
 from harness.core.files import key_of, sha256_of
+from harness.core.progress import log_once
 from harness.core.workdir import WorkDir
 from harness.testsets.acl6060 import (
     Acl6060Layout,
@@ -99,6 +101,21 @@ def campaign_name(entry: str) -> str:
         UserError: no such manifest, or it does not read.
     """
     return manifests.read_toml(manifests.find("testsets", entry), TestSetManifest, FORMAT).campaign_name
+
+
+def load_if_published(name: str, task: Task, workdir: WorkDir) -> TestSet | None:
+    """Import a test set of a task, or return None for a missing blind set, which may not be published yet.
+
+    Raises:
+        UserError: the set is missing or cannot be read, and is not only a blind set of the task.
+    """
+    try:
+        return load_test_set(name, workdir)
+    except UserError as error:
+        if any(name in sets for sets in task.test_sets.values()):
+            raise
+        log_once(f"left out: {error}")
+        return None
 
 
 def load_test_set(name: str, workdir: WorkDir) -> TestSet:

@@ -17,7 +17,7 @@ from harness.compression.recipe import Recipe, rule
 from harness.compression.selectors import LINEAR, MLP
 from harness.core.errors import UserError
 from harness.evaluation.cross_entropy import sentence_nats
-from harness.inference.engine import lazily
+from harness.inference.load import engine_loader
 from harness.models.checkpoint import open_checkpoint
 from harness.models.qwen2_audio import canonical_name
 from tests.helpers.contexts import tiny_context
@@ -40,7 +40,7 @@ def table(context: MeasurementContext) -> SensitivityTable:
 
 def whole_passes(context: MeasurementContext, swapped: tuple[str, ...]) -> list[float]:
     """Nats of all sentences by whole passes of the parent, some weights swapped: the plain way."""
-    engine = lazily(context.artifact(PARENT))()
+    engine = engine_loader(context.artifact(PARENT))()
     for path, weight in engine.model.named_parameters():
         name = canonical_name(path)
         if name in swapped:

@@ -1,10 +1,11 @@
-"""data/demo/blind: six sets in the form in which the campaign hands them out."""
+"""data/demo/blind: six sets in the form of the campaign's downloads."""
 
 import json
 from functools import cache
 
 import pytest
 
+from demo.synthesise import split_sentences
 from harness.audio.decode_worker import decode
 from harness.audio.recording import open_recording
 from harness.core.manifests import data_root
@@ -18,7 +19,7 @@ SETS = ("ACL6060", "BUSINESSNEWS", "CALLCENTER", "CHALLENGEACCENT", "TVSERIES", 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TestSet]:
-    """All six, imported; decoded in this process, since our own files need no other."""
+    """Return all six, imported; audio is decoded in this process, since these files are trusted."""
     patch = pytest.MonkeyPatch()
     patch.setattr("harness.audio.inspect._decode", lambda source, target, _limit: decode(source, target))
     workdir = open_workdir(str(tmp_path_factory.mktemp("blind")))
@@ -28,7 +29,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TestSet]:
 
 
 def test_each_set_has_two_recordings_of_one_to_three_minutes(sets: dict[str, TestSet]) -> None:
-    """Forbids sets too short to show segmentation, or under another name than the campaign's."""
+    """Forbids sets that are too short to show segmentation, or have other names than the campaign's."""
     for name, test_set in sets.items():
         assert test_set.campaign_name == name
         assert len(test_set.file_order) >= 2
@@ -37,7 +38,7 @@ def test_each_set_has_two_recordings_of_one_to_three_minutes(sets: dict[str, Tes
 
 
 def test_one_set_has_no_references_one_no_transcripts_one_gold_segments(sets: dict[str, TestSet]) -> None:
-    """Forbids that the demo is easier than the campaign, where such sets must be translated all the same."""
+    """Forbids that the demo lacks kinds of sets that the campaign has and that must be translated."""
     assert {name for name, one in sets.items() if not one.references} == {"YOUTUBE"}
     assert {name for name, one in sets.items() if one.source is None} == {"CALLCENTER"}
     assert {name for name, one in sets.items() if one.gold is not None} == {"CHALLENGEACCENT"}
@@ -45,12 +46,12 @@ def test_one_set_has_no_references_one_no_transcripts_one_gold_segments(sets: di
 
 
 def test_file_order_is_not_the_order_of_names(sets: dict[str, TestSet]) -> None:
-    """Forbids a demo on which sorting the recordings passes for reading FILE_ORDER."""
+    """Forbids a demo on which sorted recordings equal FILE_ORDER."""
     assert sum(list(one.file_order) != sorted(one.file_order) for one in sets.values()) >= 3
 
 
-def test_the_telephone_ships_at_its_own_rate(sets: dict[str, TestSet]) -> None:
-    """Forbids a telephone of 16 kHz, and alarms about the others."""
+def test_the_telephone_set_has_its_own_rate(sets: dict[str, TestSet]) -> None:
+    """Forbids a telephone set at 16 kHz, and findings on the other sets."""
     for name, test_set in sets.items():
         rules = {finding.rule for finding in test_set.findings}
         assert rules == ({"audio-rate"} if name == "CALLCENTER" else set()), name
@@ -58,18 +59,16 @@ def test_the_telephone_ships_at_its_own_rate(sets: dict[str, TestSet]) -> None:
 
 @cache
 def known_sentences() -> set[str]:
-    """Every sentence of the other splits."""
-    from demo.synthesise import split_sentences
-
+    """Return every sentence of the other splits."""
     return {one.en for name, split in split_sentences().items() if name != "blind" for one in split}
 
 
-def test_blind_sentences_are_heard_nowhere_else(sets: dict[str, TestSet]) -> None:
+def test_blind_sentences_occur_in_no_other_split(sets: dict[str, TestSet]) -> None:
     """Forbids that a system was trained or tuned on a blind set's sentences, or that a sentence comes twice."""
-    said = [line for one in sets.values() for line in one.source or ()]
-    assert len(said) > 250
-    assert len(set(said)) == len(said)
-    assert not set(said) & known_sentences()
+    lines = [line for one in sets.values() for line in one.source or ()]
+    assert len(lines) > 250
+    assert len(set(lines)) == len(lines)
+    assert not set(lines) & known_sentences()
     talks = [json.loads(line)["de"] for split in ("dev", "eval") for line in _rows(split)]
     assert not set(sets["CALLCENTER"].references["de"]) & set(talks)
 
@@ -79,5 +78,5 @@ def _rows(split: str) -> list[str]:
 
 
 def test_business_news_is_about_numbers(sets: dict[str, TestSet]) -> None:
-    """Forbids a business set like any other: every sentence names a number."""
+    """Forbids a business set without numbers: every sentence has one."""
     assert all(any(character.isdigit() for character in line) for line in sets["BUSINESSNEWS"].source or ("",))

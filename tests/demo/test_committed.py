@@ -1,4 +1,4 @@
-"""data/demo: what is committed is whole, small, unseen in training, and weighs what its profile says."""
+"""data/demo: the committed files are complete and small, unseen in training, and fit their profile."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.synthesise import split_sentences
 from harness.calibration.system_artifacts import build_system
 from harness.compression.build import build
 from harness.compression.codecs import Hqq
@@ -28,8 +29,8 @@ def rows(split: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_file_has_its_sum() -> None:
-    """Forbids a committed file that differs from what was published with it, or that nobody vouches for."""
+def test_every_file_has_its_checksum() -> None:
+    """Forbids a committed file that differs from its checksum, or has none."""
     lines = [line.split("  ", 1) for line in (DEMO / "SHA256SUMS").read_text().splitlines()]
     stated = {name: digest for digest, name in lines}
     found = {str(p.relative_to(DEMO)): p for p in DEMO.rglob("*") if p.is_file() and p.name != "SHA256SUMS"}
@@ -52,9 +53,7 @@ def test_the_splits_are_long_enough(split: str, fewest: int) -> None:
 
 
 def test_no_sentence_of_dev_or_eval_was_trained_on() -> None:
-    """Forbids that the demo is scored on what it learnt by heart; the second source is the training grammar itself."""
-    from demo.synthesise import split_sentences
-
+    """Forbids that the demo is scored on training sentences; the second source is the training grammar itself."""
     splits = split_sentences()
     trained = {sentence.en for name in ("general", "tune") for sentence in splits[name]}
     dev, evaluation = ({row["en"] for row in rows(split)} for split in ("dev", "eval"))
@@ -62,8 +61,8 @@ def test_no_sentence_of_dev_or_eval_was_trained_on() -> None:
     assert not dev & evaluation
 
 
-def test_each_role_says_what_it_was_trained_on() -> None:
-    """Forbids provenance that is missing or contradicts the role: only the untuned base knows general data alone."""
+def test_each_role_states_its_training_data() -> None:
+    """Forbids provenance that is missing or contradicts the role: only the untuned base has general data alone."""
     records = {role: json.loads((DEMO / "models" / role / "training.json").read_text()) for role in ROLES}
     assert {record["role"] for record in records.values()} == set(ROLES)
     assert records["untuned"]["datasets"] == ["demo-general"]
@@ -84,7 +83,7 @@ def test_the_language_model_has_layers_to_choose_from(finetuned: Checkpoint) -> 
 
 
 def test_the_limit_lies_between_row_8_and_the_contrastive_system(finetuned: Checkpoint, tmp_path: Path) -> None:
-    """Forbids a demo limit that everything or nothing keeps: as 4 GB at 7B, it lies between these two systems.
+    """Forbids a demo limit that all or no systems meet: like 4 GB at 7B, it lies between these two systems.
 
     Row 8 of the first paper: 4 bits in groups of 128, embedding at 2 bits. Contrastive: four MLPs at 3 bits more.
     """

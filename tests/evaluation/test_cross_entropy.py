@@ -12,7 +12,7 @@ from harness.core.errors import UserError
 from harness.core.workdir import WorkDir
 from harness.evaluation.cross_entropy import CrossEntropy, cross_entropy, sentence_nats
 from harness.inference.engine import Engine
-from harness.inference.examples import Reader
+from harness.inference.examples import ExampleReader
 from harness.inference.prompting import Example, end_token, right_padded, target_tokens
 from harness.testsets.segments import Segmentation
 from harness.testsets.testset import TestSet
@@ -49,7 +49,7 @@ def engine(artifact: Artifact) -> Engine:
 
 def examples(artifact: Artifact, test_set: TestSet, engine: Engine, prompt: Prompt) -> list[Example]:
     """All six sentences with their German references; the third is made longer."""
-    reader = Reader(request_for(artifact, test_set, prompt=prompt), engine)
+    reader = ExampleReader(request_for(artifact, test_set, prompt=prompt), engine)
     end = end_token(engine, prompt)
     texts = list(test_set.references["de"])
     texts[2] = "Ein viel längerer Satz, mit Umlauten: äöüß."
@@ -92,7 +92,7 @@ def test_the_measurement_is_in_the_order_of_the_segments(
 ) -> None:
     """Forbids that batching by length mixes the sentences up, or changes what is stored."""
     measured = cross_entropy(request_for(artifact, test_set), workdir, lambda: engine)
-    reader = Reader(request_for(artifact, test_set), engine)
+    reader = ExampleReader(request_for(artifact, test_set), engine)
     for index, text in enumerate(test_set.references["de"]):
         target = target_tokens(engine.processor, text, 258)
         nats = sentence_nats(engine, [replace(reader.read(index), target=target)])[0]

@@ -13,8 +13,8 @@ from harness.core.errors import MissingExtraError
 from harness.finetune.adapter import add_adapter, require_peft
 from harness.finetune.batches import ExampleSource, open_source
 from harness.finetune.data import TrainingExample, read_rows
-from harness.finetune.features import FeatureStore
-from harness.finetune.loop import Session, target_loss, train
+from harness.finetune.features import CachedFeatures
+from harness.finetune.loop import TrainingSession, target_loss, train
 from harness.finetune.merge import write_merged
 from harness.finetune.recipe import FinetuneRecipe, TrainingPrecision
 from harness.finetune.state import RunFolder
@@ -42,12 +42,12 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingExample, ...
 def source_of(
     rows: tuple[TrainingExample, ...], engine: Engine, folder: Path, recipe: FinetuneRecipe = RECIPE
 ) -> ExampleSource:
-    """Return the rows as the model reads them."""
-    return open_source(rows, FeatureStore(folder, engine.processor.feature_extractor), recipe, engine)
+    """Return the rows as input of the model."""
+    return open_source(rows, CachedFeatures(folder, engine.processor.feature_extractor), recipe, engine)
 
 
 def scramble(parameters: dict[str, torch.nn.Parameter]) -> None:
-    """Give an adapter values as if it had been trained."""
+    """Set an adapter to random values, as if it had been trained."""
     torch.manual_seed(1)
     for parameter in parameters.values():
         parameter.data.normal_(0, 0.1)
@@ -63,10 +63,10 @@ def logits_of(engine: Engine, source: ExampleSource) -> torch.Tensor:
     return logits
 
 
-def test_example_is_what_the_processor_makes(
+def test_examples_are_those_of_the_processor(
     base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path
 ) -> None:
-    """Forbids that training hears or reads what `processor(text, audio)` does not give, the target apart.
+    """Forbids other features or prompts in training than `processor(text, audio)` computes.
 
     The end token of the tiny model is 258. Half precision rounds the features by 0.0005 of values below 2.
     """
@@ -84,22 +84,22 @@ def test_example_is_what_the_processor_makes(
 
 
 def test_features_are_computed_once(base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path) -> None:
-    """Forbids that later epochs pay for features again, and that a torn file stops a training."""
+    """Forbids computing features again in later epochs, and that a truncated file stops a training."""
     engine = load_dense(base, "cpu", "float32")
-    first = FeatureStore(tmp_path, engine.processor.feature_extractor).extract(rows[0])
+    first = CachedFeatures(tmp_path, engine.processor.feature_extractor).extract(rows[0])
     files = list(tmp_path.rglob("*.npy"))
     assert len(files) == 1
     stamp = files[0].stat().st_mtime_ns
-    again = FeatureStore(tmp_path, engine.processor.feature_extractor).extract(rows[0])
+    again = CachedFeatures(tmp_path, engine.processor.feature_extractor).extract(rows[0])
     assert np.array_equal(first.mel.numpy(), again.mel.numpy())
     assert files[0].stat().st_mtime_ns == stamp
     files[0].write_bytes(files[0].read_bytes()[:200])
-    mended = FeatureStore(tmp_path, engine.processor.feature_extractor).extract(rows[0])
-    assert np.array_equal(first.mel.numpy(), mended.mel.numpy())
+    repaired = CachedFeatures(tmp_path, engine.processor.feature_extractor).extract(rows[0])
+    assert np.array_equal(first.mel.numpy(), repaired.mel.numpy())
 
 
 def test_fresh_adapter_changes_nothing(base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path) -> None:
-    """Forbids an adapter that is not the base at the start."""
+    """Forbids a new adapter that changes the base's outputs."""
     engine = load_dense(base, "cpu", "float32")
     source = source_of(rows, engine, tmp_path)
     before = logits_of(engine, source)
@@ -131,7 +131,7 @@ def test_merged_model_equals_base_with_adapter(
 def test_folded_layers_give_the_gradients_of_peft(
     base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path
 ) -> None:
-    """Forbids that the short cut for narrow layers trains anything else than PEFT's own layers."""
+    """Forbids other gradients in folded narrow layers than in PEFT's own."""
     gradients = []
     for dropout in (0.0, 1e-30):  # a dropout that drops nothing keeps PEFT's form
         engine = load_dense(base, "cpu", "float32")
@@ -155,7 +155,7 @@ def test_folded_layers_give_the_gradients_of_peft(
     ],
 )
 def test_components_choose_the_layers(base: Checkpoint, components: tuple[Component, ...], layers: int) -> None:
-    """Forbids an adapter elsewhere than the recipe says; counted by hand for two layers in tower and language model."""
+    """Forbids an adapter in other layers than the recipe's; counted by hand for two layers in encoder and decoder."""
     engine = load_dense(base, "cpu", "float32")
     parameters = add_adapter(engine, with_lora(components=components))
     assert len(parameters) == 2 * layers
@@ -163,7 +163,7 @@ def test_components_choose_the_layers(base: Checkpoint, components: tuple[Compon
 
 
 def test_loss_is_that_of_transformers(base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path) -> None:
-    """Forbids that prompt or padding count, or that the end token does not: transformers' own loss over labels."""
+    """Forbids that prompt or padding count in the loss, or that the end token does not: compared with transformers'."""
     engine = load_dense(base, "cpu", "float32")
     examples = source_of(rows, engine, tmp_path).examples([0, 2, 5])
     batch = right_padded(engine, examples)
@@ -182,14 +182,14 @@ def run(base: Checkpoint, rows: tuple[TrainingExample, ...], recipe: FinetuneRec
     engine = load_dense(base, "cpu", recipe.training.precision)
     source = source_of(rows, engine, folder / "features", recipe)
     folder.mkdir(exist_ok=True)
-    session = Session(engine, add_adapter(engine, recipe), source, recipe.training, RunFolder(folder))
+    session = TrainingSession(engine, add_adapter(engine, recipe), source, recipe.training, RunFolder(folder))
     return [loss.loss for loss in train(session)]
 
 
 def test_accumulation_equals_a_larger_batch(
     base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path
 ) -> None:
-    """Forbids that tokens weigh differently when a step is spread over several passes."""
+    """Forbids other weights of tokens when a step is split into several passes."""
     whole = with_training(batch_size=6, max_steps=4)
     parts = with_training(batch_size=3, gradient_accumulation=2, max_steps=4)
     no_dropout = RECIPE.lora.__class__(rank=8, alpha=16, dropout=0.0, components=RECIPE.lora.components)
@@ -206,7 +206,7 @@ def test_accumulation_equals_a_larger_batch(
 def test_training_learns(
     base: Checkpoint, rows: tuple[TrainingExample, ...], tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    """Forbids a training that leaves the loss where it was, in float32 and in the published bfloat16."""
+    """Forbids training that does not reduce the loss, in float32 and in the published bfloat16."""
     losses = run(base, rows, with_training(max_steps=24, **changes), tmp_path)
     assert sum(losses[-4:]) < 0.85 * sum(losses[:4])
 

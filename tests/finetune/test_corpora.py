@@ -1,4 +1,4 @@
-"""Importers of CoVoST 2 and Europarl-ST: tiny made-up corpora in the released layouts, broken rows among them."""
+"""Readers of CoVoST 2 and Europarl-ST, on tiny made-up corpora in the released layouts with broken rows."""
 
 import json
 import re
@@ -11,8 +11,10 @@ import soundfile
 
 from harness.cli.main import group
 from harness.core.errors import UserError
+from harness.core.manifests import find
 from harness.finetune import load_recipe
-from harness.finetune.corpora import CorpusName, Mixture, Places, load_mixture, training_manifest
+from harness.finetune.corpora import CORPORA, Mixture, load_mixture, training_manifest
+from harness.finetune.corpora.base import CorpusRow, Listing, corpus
 from harness.finetune.corpora.covost import read_covost
 from harness.finetune.corpora.europarl_st import read_europarl_st
 from harness.finetune.corpora.mixture import Part
@@ -63,8 +65,8 @@ def mixture(*parts: Part, seed: int = 1) -> Mixture:
     return Mixture(name="toy", source="this test", seed=seed, speech="en", window=1.0, parts=parts)
 
 
-COVOST = Part(corpus=CorpusName.COVOST, language="de", rows=5)
-EUROPARL = Part(corpus=CorpusName.EUROPARL_ST, language="de", rows=4)
+COVOST = Part(corpus="covost2", language="de", rows=5)
+EUROPARL = Part(corpus="europarl-st", language="de", rows=4)
 
 
 def rows_of(manifest: Path) -> list[dict[str, object]]:
@@ -73,9 +75,9 @@ def rows_of(manifest: Path) -> list[dict[str, object]]:
 
 def test_the_manifest_is_what_finetune_reads(tmp_path: Path) -> None:
     """Forbids a row that fine-tuning refuses, a text of another row, and audio that is not the row's."""
-    places = Places(write_covost(tmp_path / "covost"), write_europarl_st(tmp_path / "europarl"))
+    folders = {"covost2": write_covost(tmp_path / "covost"), "europarl-st": write_europarl_st(tmp_path / "europarl")}
     manifest = tmp_path / "train.jsonl"
-    report = training_manifest(mixture(COVOST, EUROPARL), places, manifest)
+    report = training_manifest(mixture(COVOST, EUROPARL), folders, manifest)
     rows = read_rows(manifest, frozenset({"de"}), window=1.0)
     assert [row.dataset for row in rows] == ["covost2"] * 5 + ["europarl-st"] * 4
     for row in rows[:5]:
@@ -96,11 +98,11 @@ def test_the_release_file_gives_the_training_rows(tmp_path: Path) -> None:
     lines = ["path\ttranslation\tsplit", *(f"{split}.mp3\tSatz {split}\t{split}" for split in splits)]
     (tmp_path / "covost_v2.en_zh-CN.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     listing = read_covost(tmp_path, "en", "zh-CN")
-    assert [example.name for example in listing.examples] == ["train.mp3", "train_covost.mp3"]
+    assert [row.name for row in listing.rows] == ["train.mp3", "train_covost.mp3"]
 
 
-def test_broken_rows_are_counted_not_trained_on(tmp_path: Path) -> None:
-    """Forbids a row without translation or clip in the manifest, and one that vanishes without being counted."""
+def test_broken_rows_are_counted_and_left_out(tmp_path: Path) -> None:
+    """Forbids a row without translation or clip in the manifest, and one that is left out without being counted."""
     write_noise(tmp_path / "clips" / "long.wav", 1.5)
     (tmp_path / "clips" / "text.mp3").write_text("no audio")
     broken = (
@@ -114,12 +116,12 @@ def test_broken_rows_are_counted_not_trained_on(tmp_path: Path) -> None:
         "long.wav\tLong.\tLang\tspeaker",
     )
     root = write_covost(tmp_path, rows=broken)
-    everything = mixture(Part(corpus=CorpusName.COVOST, language="de", rows=CLIPS + 1))
-    expected = "12 rows that can be used, and 13 are wanted"
+    everything = mixture(Part(corpus="covost2", language="de", rows=CLIPS + 1))
+    expected = "has 12 usable rows, but 13 are needed"
     with pytest.raises(UserError, match=expected) as refused:
-        training_manifest(everything, Places(covost=root), tmp_path / "train.jsonl")
+        training_manifest(everything, {"covost2": root}, tmp_path / "train.jsonl")
     for reason in ("clip listed twice", "no translation", "marked for removal", "broken row", "no file name",
-                   "audio missing", "audio does not read", "longer than 1 s"):  # fmt: skip
+                   "audio missing", "audio unreadable", "longer than 1 s"):  # fmt: skip
         assert f"1 {reason}" in str(refused.value)
     assert not (tmp_path / "train.jsonl").exists()
 
@@ -128,16 +130,16 @@ def test_quotes_and_escapes_are_text(tmp_path: Path) -> None:
     """Forbids that a lone quotation mark swallows the lines after it, and a backslash that stays in the text."""
     lines = [HEADER, 'a.mp3\tHe said "no\t"Nein\tx', 'b.mp3\tHe said\tEr \\"sagte\\"\ty']
     (tmp_path / "covost_v2.en_de.train.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert [example.text for example in read_covost(tmp_path, "en", "de").examples] == ['"Nein', 'Er "sagte"']
+    assert [row.text for row in read_covost(tmp_path, "en", "de").rows] == ['"Nein', 'Er "sagte"']
 
 
-def test_the_choice_depends_on_the_seed_and_nothing_else(tmp_path: Path) -> None:
+def test_the_choice_depends_on_the_seed_alone(tmp_path: Path) -> None:
     """Forbids another choice for another order of rows, and the same choice for another seed."""
     root = write_covost(tmp_path)
-    places = Places(covost=root)
+    folders = {"covost2": root}
 
     def chosen(seed: int) -> bytes:
-        training_manifest(mixture(COVOST, seed=seed), places, tmp_path / "train.jsonl")
+        training_manifest(mixture(COVOST, seed=seed), folders, tmp_path / "train.jsonl")
         return (tmp_path / "train.jsonl").read_bytes()
 
     first = chosen(1)
@@ -147,42 +149,42 @@ def test_the_choice_depends_on_the_seed_and_nothing_else(tmp_path: Path) -> None
     assert len({chosen(seed) for seed in range(2, 6)} | {first}) > 1
 
 
-def test_a_row_that_gives_way_is_replaced_by_the_next(tmp_path: Path) -> None:
-    """Forbids a manifest that is short because a chosen clip is missing, or whose other rows change with it."""
+def test_an_unusable_row_is_replaced_by_the_next(tmp_path: Path) -> None:
+    """Forbids a manifest with too few rows because a chosen clip is missing, or whose other rows change as well."""
     root = write_covost(tmp_path)
-    training_manifest(mixture(COVOST), Places(covost=root), tmp_path / "before.jsonl")
+    training_manifest(mixture(COVOST), {"covost2": root}, tmp_path / "before.jsonl")
     before = rows_of(tmp_path / "before.jsonl")
     (tmp_path / str(before[0]["audio"])).unlink()
-    report = training_manifest(mixture(COVOST), Places(covost=root), tmp_path / "after.jsonl")
+    report = training_manifest(mixture(COVOST), {"covost2": root}, tmp_path / "after.jsonl")
     after = rows_of(tmp_path / "after.jsonl")
     assert len(after) == len(before)
     assert all(row in after for row in before[1:])
     assert report.parts[0].left_out == {"audio missing": 1}
 
 
-def test_europarl_st_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+def test_europarl_st_files_of_different_lengths_are_refused(tmp_path: Path) -> None:
     """Forbids translations shifted by a line."""
     root = write_europarl_st(tmp_path)
     (root / "en" / "de" / "train" / "segments.de").write_text("Rede 0.\n")
-    with pytest.raises(UserError, match="6 segments and 1 translations"):
+    with pytest.raises(UserError, match="6 segments but 1 translations"):
         read_europarl_st(root, "en", "de")
 
 
-def test_europarl_st_rows_that_are_none_are_counted(tmp_path: Path) -> None:
-    """Forbids a traceback or a row of negative length for broken times, and a segment beyond its recording."""
+def test_invalid_europarl_st_rows_are_counted(tmp_path: Path) -> None:
+    """Forbids a traceback or a row of negative length for broken times, and a segment that ends after its recording."""
     root = write_europarl_st(tmp_path)
     name = "en.20080924.31.3-260"
     lines = (f"{name} 0 1", f"{name} 2 1", f"{name} x 1", name, f"../{name} 0 1", f"{name} 2.5 3.5")
     (root / "en" / "de" / "train" / "segments.lst").write_text("\n".join(lines) + "\n")
     listing = read_europarl_st(root, "en", "de")
-    assert len(listing.examples) == 2
+    assert len(listing.rows) == 2
     assert listing.left_out == {"broken row": 4}
-    with pytest.raises(UserError, match="1 leaves its recording"):
-        training_manifest(mixture(EUROPARL), Places(europarl_st=root), tmp_path / "train.jsonl")
+    with pytest.raises(UserError, match="1 ends after its recording"):
+        training_manifest(mixture(EUROPARL), {"europarl-st": root}, tmp_path / "train.jsonl")
 
 
-def test_released_m4a_is_answered_with_the_conversion(tmp_path: Path) -> None:
-    """Forbids that all of Europarl-ST counts as missing audio: its release is in a format that is not read here."""
+def test_released_m4a_needs_conversion(tmp_path: Path) -> None:
+    """Forbids that all audio of Europarl-ST counts as missing: its format, .m4a, is not read by libsndfile."""
     root = write_europarl_st(tmp_path)
     for path in (root / "en" / "audios").iterdir():
         path.rename(path.with_name(path.name.removesuffix(".flac") + ".m4a"))
@@ -190,17 +192,17 @@ def test_released_m4a_is_answered_with_the_conversion(tmp_path: Path) -> None:
         read_europarl_st(root, "en", "de")
 
 
-def test_a_corpus_that_is_not_there_is_said_before_another_is_read(tmp_path: Path) -> None:
-    """Forbids an hour of reading before the missing option is named, and half a manifest."""
-    with pytest.raises(UserError, match="name its folder with --europarl-st"):
-        training_manifest(mixture(COVOST, EUROPARL), Places(covost=tmp_path), tmp_path / "train.jsonl")
+def test_a_missing_corpus_is_reported_before_another_is_read(tmp_path: Path) -> None:
+    """Forbids an hour of reading before the missing option is named, and an incomplete manifest."""
+    with pytest.raises(UserError, match="give its folder with --europarl-st"):
+        training_manifest(mixture(COVOST, EUROPARL), {"covost2": tmp_path}, tmp_path / "train.jsonl")
     with pytest.raises(UserError, match="There is no folder"):
-        training_manifest(mixture(COVOST), Places(covost=tmp_path / "nowhere"), tmp_path / "train.jsonl")
+        training_manifest(mixture(COVOST), {"covost2": tmp_path / "nowhere"}, tmp_path / "train.jsonl")
     with pytest.raises(UserError, match=r"holds neither covost_v2\.en_de\.train\.tsv"):
-        training_manifest(mixture(COVOST), Places(covost=tmp_path), tmp_path / "train.jsonl")
+        training_manifest(mixture(COVOST), {"covost2": tmp_path}, tmp_path / "train.jsonl")
 
 
-def test_table_3_is_there_as_printed() -> None:
+def test_table_3_is_as_printed() -> None:
     """Forbids a mistyped count: 260k utterances in 11 languages, the sums of the paper's table 3 added by hand.
 
     49997 + 34999 + 34999 + 34996 + 7 x 15000 = 259,991; 87.38 + 52.10 + 52.05 + 51.97 + 35.88 + 35.34 + 35.67 + 35.47
@@ -218,14 +220,12 @@ def test_table_3_is_there_as_printed() -> None:
     [
         ("rows = 34997", "rows = 34996", "hold 49996 rows of 'de', but 49997 are published"),
         ('corpus = "europarl-st", language = "es"', 'corpus = "europarl-st", language = "de"', "twice"),
-        ('corpus = "covost2"', 'corpus = "must-c"', "Invalid enum value 'must-c'"),
+        ('corpus = "covost2"', 'corpus = "must-c"', "No corpus is named 'must-c': there are covost2, europarl-st"),
         ("rows = 34999", "rows = 0", "Expected `int` >= 1"),
     ],
 )
 def test_a_mixture_that_contradicts_itself_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    """Forbids sampling by a slip in the data."""
-    from harness.core.manifests import find
-
+    """Forbids sampling by a mixture with a mistake."""
     path = tmp_path / "mixture.toml"
     path.write_text(find("corpora", "diet-kit").read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(UserError, match=sentence):
@@ -233,7 +233,7 @@ def test_a_mixture_that_contradicts_itself_is_refused(tmp_path: Path, old: str, 
 
 
 def test_the_command_writes_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Forbids a command that ignores the seed, or says other numbers than the manifest holds."""
+    """Forbids a command that ignores the seed, or prints other numbers than the manifest has."""
     toml = tmp_path / "toy.toml"
     toml.write_text(
         'format_version = 1\nname = "toy"\nsource = "this test"\nseed = 1\nspeech = "en"\nwindow = 1.0\n'
@@ -248,3 +248,23 @@ def test_the_command_writes_and_reports(tmp_path: Path, capsys: pytest.CaptureFi
     group.main([*arguments, "--seed", "4"], standalone_mode=False)
     assert "5 rows" in capsys.readouterr().out
     assert manifest.read_bytes() != first
+
+
+def test_a_new_corpus_is_one_registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that a corpus of an installed package needs an edit of the command, the mixture or the sampler."""
+    write_noise(tmp_path / "only.wav", 0.5)
+
+    def read_toy(root: Path, source: str, target: str) -> Listing:
+        return Listing([CorpusRow(root / "only.wav", "only", f"{source} to {target}")])
+
+    assert "covost2" in CORPORA  # scans the package, so that the entries below are complete
+    monkeypatch.setattr(CORPORA, "_entries", dict(CORPORA._entries))
+    corpus("toy-corpus", option="--toy-corpus", folder="a toy")(read_toy)
+    toml, manifest = tmp_path / "toy.toml", tmp_path / "train.jsonl"
+    toml.write_text(
+        'format_version = 1\nname = "toy"\nsource = "this test"\nseed = 1\nspeech = "en"\nwindow = 1.0\n'
+        'parts = [{ corpus = "toy-corpus", language = "de", rows = 1 }]\n'
+    )
+    arguments = ["training-manifest", str(toml), "--toy-corpus", str(tmp_path), "--output", str(manifest)]
+    group.main(arguments, standalone_mode=False)
+    assert [(row["dataset"], row["text"]) for row in rows_of(manifest)] == [("toy-corpus", "en to de")]

@@ -14,7 +14,7 @@ from tests.helpers.finetuning import with_training
 
 
 def test_published_values() -> None:
-    """Forbids that the recipe of the first paper departs from its Table 7, typed here from the paper."""
+    """Forbids other values than those of the first paper's Table 7, typed here from the paper."""
     recipe = load_recipe("diet-kit")
     training = recipe.training
     assert (recipe.lora.rank, recipe.lora.alpha, recipe.lora.dropout) == (64, 128, 0.05)
@@ -28,7 +28,7 @@ def test_published_values() -> None:
 
 @pytest.mark.parametrize("name", manifests.names("finetune"))
 def test_every_recipe_reads(name: str) -> None:
-    """Forbids a shipped recipe that does not read, or that says another name than its file's."""
+    """Forbids a shipped recipe that cannot be read, or with another name than its file's."""
     assert load_recipe(name).name == name
 
 
@@ -54,7 +54,7 @@ def test_number_of_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "sentence"),
     [
         ("rank = 64", "rank = 0", "rank"),
         ("seed = 42", "seed = 42\nsede = 1", "sede"),
@@ -66,19 +66,19 @@ def test_number_of_steps() -> None:
         ("format_version = 1", "format_version = 2", "upgrade the harness"),
     ],
 )
-def test_refused_recipes(tmp_path: Path, old: str, new: str, said: str) -> None:
-    """Forbids that a wrong value, a misspelt key or a contradiction in a recipe passes silently."""
+def test_refused_recipes(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """Forbids that a wrong value, a misspelt key or a contradiction in a recipe is accepted."""
     text = manifests.find("finetune", "diet-kit").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "broken.toml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(UserError, match=r"broken\.toml") as caught:
         load_recipe(str(path))
-    assert said in str(caught.value)
+    assert sentence in str(caught.value)
 
 
 def test_remarks_do_not_make_another_run() -> None:
-    """Forbids that saving more often or another note begins a training anew, and that a real change does not."""
+    """Forbids that another interval of saving or another note starts a new run, and that a real change does not."""
     recipe = with_training()
     assert with_training(save_every=1, note="often").without_remarks() == recipe.without_remarks()
     assert with_training(seed=8).without_remarks() != recipe.without_remarks()

@@ -1,4 +1,4 @@
-"""The verb `finetune`: killed, stopped, repeated and refused."""
+"""Fine-tuning runs: killed, stopped, repeated and refused."""
 
 import json
 import signal
@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from harness.cli.finetune import finetune_command
 from harness.core.errors import UserError
 from harness.core.files import sha256_of
+from harness.core.locks import exclusive
 from harness.core.workdir import WorkDir, open_workdir
 from harness.finetune import FinetuneRecipe, FinetuneRequest, FinetuneResult, finetune
 from harness.models.checkpoint import open_checkpoint
@@ -53,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(place: Path) -> tuple[str, bytes]:
-    """Return the sum of the merged weights and the log of losses of a run that nothing disturbed."""
+    """Return the sha256 of the merged weights and the log of losses of an undisturbed run."""
     return outcome(run(place, "undisturbed", LONG))
 
 
@@ -64,12 +65,12 @@ def run(place: Path, name: str, recipe: FinetuneRecipe = RECIPE) -> FinetuneResu
 
 
 def outcome(result: FinetuneResult) -> tuple[str, bytes]:
-    """Return what two equal runs have in common."""
+    """Return the sha256 of the merged weights and the log of losses."""
     return sha256_of(Path(result.path) / "model.safetensors"), Path(result.losses).read_bytes()
 
 
 def start(place: Path, name: str) -> subprocess.Popen[str]:
-    """Start the same run as a command."""
+    """Start the same run as a process."""
     command = [sys.executable, "-m", "harness", "finetune", "--checkpoint", str(place / "base")]
     command += ["--recipe", str(place / "toy.toml"), "--data", str(place / "data" / "manifest.jsonl")]
     command += ["--output", str(place / name), "--workdir", str(place / f"{name}-work")]
@@ -87,7 +88,7 @@ def wait_for_losses(place: Path, name: str, count: int, process: "subprocess.Pop
 
 
 def test_killed_run_ends_like_an_undisturbed_one(place: Path, undisturbed: tuple[str, bytes]) -> None:
-    """Forbids that SIGKILL between two saved states changes a loss or a weight, or leaves a half-made output."""
+    """Forbids that SIGKILL between two saved states changes a loss or a weight, or leaves an incomplete output."""
     process = start(place, "killed")
     wait_for_losses(place, "killed", 13, process)
     process.kill()
@@ -102,12 +103,12 @@ def test_interrupted_run_is_one_sentence_and_resumable(place: Path, undisturbed:
     process = start(place, "stopped")
     wait_for_losses(place, "stopped", 7, process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, logged = process.communicate()
     assert process.returncode == 130
-    assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith("harness: Stopped after step ")
-    logged = len(next((place / "stopped-work" / "finetune").glob("*/losses.jsonl")).read_bytes().splitlines())
-    assert f"after step {logged} of {STEPS}" in said
+    assert "Traceback" not in logged
+    assert logged.splitlines()[-1].startswith("harness: Stopped after step ")
+    steps = len(next((place / "stopped-work" / "finetune").glob("*/losses.jsonl")).read_bytes().splitlines())
+    assert f"after step {steps} of {STEPS}" in logged
     assert outcome(run(place, "stopped", LONG)) == undisturbed
 
 
@@ -151,7 +152,7 @@ def test_lost_output_is_merged_again_without_training(place: Path, capsys: pytes
     (place / "lost").rename(place / "moved")
     capsys.readouterr()
     assert outcome(run(place, "lost")) == first
-    assert "Going on after step 12 of 12" in capsys.readouterr().err
+    assert "Continuing after step 12 of 12" in capsys.readouterr().err
 
 
 def test_diverging_run_stops(place: Path) -> None:
@@ -161,8 +162,20 @@ def test_diverging_run_stops(place: Path) -> None:
     assert not (place / "diverged").exists()
 
 
+def test_only_one_process_trains_a_run(place: Path) -> None:
+    """Forbids that two processes write the states of the same run."""
+    result = run(place, "locked")
+    (place / "locked").rename(place / "locked-before")
+    locks = WorkDir(place / "locked-work").locks
+    with (
+        exclusive(Path(result.losses).parent, "is at work", locks),
+        pytest.raises(UserError, match="Another process is running the same fine-tuning"),
+    ):
+        run(place, "locked")
+
+
 def test_damaged_state_is_refused(place: Path) -> None:
-    """Forbids that a truncated state is resumed from."""
+    """Forbids resuming from a truncated state."""
     result = run(place, "damaged")
     (place / "damaged").rename(place / "damaged-before")
     state = Path(result.losses).parent / "state.safetensors"
@@ -172,7 +185,7 @@ def test_damaged_state_is_refused(place: Path) -> None:
 
 
 def test_command_prints_json(place: Path, workdir: WorkDir) -> None:
-    """Forbids that the command's data are not one JSON value on stdout."""
+    """Forbids anything but one JSON value on stdout."""
     text = RECIPE_TEXT.replace("max_steps = 30", "max_steps = 2")
     (place / "short.toml").write_text(text)
     arguments = ["--checkpoint", place / "base", "--recipe", place / "short.toml", "--output", place / "json", "--json"]

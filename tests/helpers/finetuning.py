@@ -1,4 +1,4 @@
-"""A handful of noises with made-up translations, and a recipe that a tiny model gets through in a second."""
+"""Noise with made-up translations, and a recipe that trains a tiny model in a second."""
 
 import json
 from pathlib import Path
@@ -33,12 +33,12 @@ RECIPE = FinetuneRecipe(
 
 
 def with_training(**changes: object) -> FinetuneRecipe:
-    """Return the recipe with other settings of the optimiser."""
+    """Return the recipe with changed settings of the optimiser."""
     return msgspec.structs.replace(RECIPE, training=msgspec.structs.replace(RECIPE.training, **changes))
 
 
 def with_lora(**changes: object) -> FinetuneRecipe:
-    """Return the recipe with another adapter."""
+    """Return the recipe with changed settings of the adapter."""
     return msgspec.structs.replace(RECIPE, lora=msgspec.structs.replace(RECIPE.lora, **changes))
 
 

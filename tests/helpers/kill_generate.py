@@ -1,11 +1,11 @@
-"""Kill generations with SIGKILL, resume them, and print as JSON what came of it.
+"""Kill generations with SIGKILL, resume them, and print the results as JSON.
 
     python -m tests.helpers.kill_generate FOLDER KILLS
 
-One process loads the libraries and the model; every generation runs in a fork of it, so that a kill hits a generation
-at work and not an import (OMP_NUM_THREADS must be 1: a fork must not inherit a pool of threads). Moments are drawn at
-random (seeded), one in each of KILLS equal spans of an undisturbed generation's time; two more are fixed: in the middle
-of writing a batch, and before the finished folder gets its name. Every killed generation is then run again.
+One process loads the libraries and the model; every generation runs in a fork of it, so that a signal arrives during
+a generation and not during an import (OMP_NUM_THREADS must be 1: a fork must not inherit a thread pool). Times are
+drawn at random (seeded), one in each of KILLS equal parts of an undisturbed generation's duration; two more are fixed:
+while a batch is written, and before the finished folder is renamed. Every killed generation is then run again.
 """
 
 import itertools
@@ -36,7 +36,7 @@ class Runs:
         self.engine = load_engine(artifact)
 
     def workdir(self, name: str) -> WorkDir:
-        """Return a work directory of its own for one generation."""
+        """Return the work directory of one generation."""
         return open_workdir(str(self.folder / name))
 
     def start(self, name: str, prepare: Prepare = lambda: None) -> int:
@@ -49,18 +49,18 @@ class Runs:
         os._exit(0)
 
     def finish(self, name: str) -> tuple[list[tuple[int, str, int]], int]:
-        """Generate without a kill; return position, text and tokens in order, and how many batches it decoded."""
+        """Generate without a kill; return position, text and tokens in order, and the number of decoded batches."""
         with mock.patch("harness.inference.generate.decode", wraps=decoding.decode) as decode:
             made = generate.generate(self.request, self.workdir(name), lambda: self.engine)
         return [(row.index, row.text, row.tokens) for row in made.hypotheses], decode.call_count
 
     def batches(self, name: str) -> int:
-        """Return how many finished batches lie in a work directory."""
+        """Return the number of finished batches in a work directory."""
         return len(list(self.workdir(name).hypotheses.glob("*.partial/batches/*.jsonl")))
 
 
 def kill_in_write() -> None:
-    """Let the process kill itself when the third batch is written and has no name yet."""
+    """Kill this process when the third batch is written and not yet renamed."""
     real, calls = os.fsync, itertools.count()
 
     def fsync(descriptor: int) -> None:
@@ -72,7 +72,7 @@ def kill_in_write() -> None:
 
 
 def kill_before_publishing() -> None:
-    """Let the process kill itself when all files are there and the folder has no name yet."""
+    """Kill this process when all files are written and the folder is not yet renamed."""
 
     def die(_partial: Path, _final: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -81,7 +81,7 @@ def kill_before_publishing() -> None:
 
 
 def main(folder: Path, kills: int) -> None:
-    """Generate undisturbed, then kill and resume at every moment."""
+    """Generate undisturbed, then kill and resume at every time."""
     runs = Runs(folder)
     runs.finish("warms-up")
     begun = time.monotonic()

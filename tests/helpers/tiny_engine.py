@@ -1,5 +1,6 @@
-"""A tiny random model as a built artifact in memory, a tiny test set, and requests that bring them together."""
+"""A tiny random model as a built artifact in memory, a tiny test set, and requests for both."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ from harness.compression.build import build
 from harness.config.language_pair import LanguagePair
 from harness.config.task import Decoding, Prompt
 from harness.core.workdir import WorkDir, open_workdir
-from harness.inference.engine import Engine, lazily
-from harness.inference.generate import GenerationRequest
+from harness.inference.engine import Engine
+from harness.inference.examples import ExampleReader
+from harness.inference.load import engine_loader
+from harness.inference.prompting import Example
+from harness.inference.request import GenerationRequest
 from harness.models.checkpoint import open_checkpoint
 from harness.testsets.load import load_test_set
 from harness.testsets.testset import TestSet
@@ -49,20 +53,38 @@ def request_for(artifact: Artifact, test_set: TestSet, /, **changes: Any) -> Gen
 
 
 def load_engine(artifact: Artifact) -> Engine:
-    """Load the model in float32, computing on one thread."""
+    """Load the model in float32, and make torch compute on one thread."""
     import torch
 
     torch.set_num_threads(1)
-    return lazily(artifact)()
+    return engine_loader(artifact)()
+
+
+@dataclass(frozen=True)
+class TinySystem:
+    """A built artifact with its engine, and a test set of 12 segments; tests share one and must not change it."""
+
+    artifact: Artifact
+    test_set: TestSet
+    engine: Engine
+
+    def request(self, **changes: Any) -> GenerationRequest:
+        """Return `request_for` the artifact and the test set."""
+        return request_for(self.artifact, self.test_set, **changes)
+
+    def examples(self, prompt: Prompt = BASE, count: int = 6) -> list[Example]:
+        """Return the first segments as examples."""
+        reader = ExampleReader(self.request(prompt=prompt), self.engine)
+        return [reader.read(index) for index in range(count)]
 
 
 def no_engine() -> Engine:
-    """Stand where a loader is expected that must not be called."""
+    """Fail: a loader that must not be called."""
     raise AssertionError("the model was loaded, though everything was stored")
 
 
 class Counting:
-    """A loader that counts how often the model is asked for."""
+    """A loader that counts its calls."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

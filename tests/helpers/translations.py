@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.inference.hypothesis import Hypothesis, HypothesisSet, Stop
+from harness.inference.hypothesis import Hypothesis, HypothesisSet, StopReason
 from harness.testsets.segments import Segment, Segmentation
 from harness.testsets.testset import TestSet
 
@@ -32,7 +32,8 @@ def make_hypotheses(
 ) -> HypothesisSet:
     """Return hypotheses of `make_test_set`'s gold segments, one per text."""
     made = tuple(
-        Hypothesis(i, Segment("talk.wav", float(i), 1.0), text, 5, 0.1, 4, Stop.EOS) for i, text in enumerate(texts)
+        Hypothesis(i, Segment("talk.wav", float(i), 1.0), text, 5, 0.1, 4, StopReason.EOS)
+        for i, text in enumerate(texts)
     )
     return HypothesisSet(
         key="c" * 64,

@@ -1,4 +1,4 @@
-"""Archives for the tests of `check`: right ones, wrong ones and hostile ones."""
+"""Archives for the tests of `check`: valid, faulty and malicious."""
 
 import stat
 import zipfile

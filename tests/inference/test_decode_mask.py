@@ -1,17 +1,20 @@
-"""The attention mask of a decoding step, against transformers' own."""
+"""The attention mask of a decoding step, compared with transformers' own."""
 
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers.masking_utils import causal_mask_function, sdpa_mask, sliding_window_causal_mask_function
+from transformers.masking_utils import (
+    ALL_MASK_ATTENTION_FUNCTIONS,
+    causal_mask_function,
+    sdpa_mask,
+    sliding_window_causal_mask_function,
+)
 
-from harness.inference.decode_mask import decode_mask, light_decode_masks
+from harness.inference.decode_mask import decode_mask, fast_decode_masks
 from harness.inference.decoding import decode
-from harness.inference.examples import Reader
-from tests.helpers.tiny_engine import load_engine, request_for, tiny_artifact, tiny_test_set
+from tests.helpers.tiny_engine import TinySystem
 
 PADDED = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]], dtype=torch.bool)
 STEP = {
@@ -38,46 +41,41 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
 def test_a_mask_is_transformers_own(change: dict[str, Any]) -> None:
     """Forbids a mask by which a token attends to padding, to the future, or to less than it should."""
-    asked = {**STEP, **change}
-    wanted, found = sdpa_mask(**asked), decode_mask(**asked)
-    if wanted is None or found is None:
-        assert wanted is found
+    arguments = {**STEP, **change}
+    expected, found = sdpa_mask(**arguments), decode_mask(**arguments)
+    if expected is None or found is None:
+        assert expected is found
     else:
-        assert torch.equal(wanted, found)
+        assert torch.equal(expected, found)
 
 
 @pytest.mark.parametrize("name", ["a step", "nothing is padding"])
-def test_a_step_takes_no_detour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_does_not_call_transformers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids that every step is passed on after all."""
     monkeypatch.setattr("transformers.masking_utils.sdpa_mask", None)
-    asked: dict[str, Any] = {**STEP, **OTHERS[name]}
-    decode_mask(**asked)
+    arguments: dict[str, Any] = {**STEP, **OTHERS[name]}
+    decode_mask(**arguments)
 
 
-def test_only_the_prompt_of_a_real_batch_takes_a_detour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids that a library asks in another way, so that its steps are passed on unnoticed."""
-    artifact = tiny_artifact(tmp_path)
-    engine = load_engine(artifact)
-    reader = Reader(request_for(artifact, tiny_test_set(tmp_path)), engine)
-    asked: list[int] = []
+def test_only_the_prompt_of_a_real_batch_calls_transformers(tiny: TinySystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that `generate` passes other arguments, so that steps are passed on unnoticed."""
+    queries: list[int] = []
 
-    def noted(**question: Any) -> Any:
-        asked.append(len(question["cache_position"]))
-        return sdpa_mask(**question)
+    def recorded(**arguments: Any) -> Any:
+        queries.append(len(arguments["cache_position"]))
+        return sdpa_mask(**arguments)
 
-    monkeypatch.setattr("transformers.masking_utils.sdpa_mask", noted)
-    answers = decode(engine, [reader.read(index) for index in range(3)], 5)
+    monkeypatch.setattr("transformers.masking_utils.sdpa_mask", recorded)
+    answers = decode(tiny.engine, tiny.examples(count=3), 5)
     assert max(answer.tokens for answer in answers) > 2
-    assert len(asked) == 1
-    assert asked[0] > 1
+    assert len(queries) == 1
+    assert queries[0] > 1
 
 
-def test_transformers_masks_come_back() -> None:
+def test_the_mask_function_is_restored() -> None:
     """Forbids that models outside the block, in training for example, get another mask function."""
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-
     before = ALL_MASK_ATTENTION_FUNCTIONS["sdpa"]
-    with suppress(ValueError), light_decode_masks():
+    with suppress(ValueError), fast_decode_masks():
         inside = ALL_MASK_ATTENTION_FUNCTIONS["sdpa"]
         raise ValueError
     assert inside is decode_mask

@@ -1,10 +1,11 @@
-"""harness.inference.encoder_cache: what the audio tower made of a batch, against hearing it again."""
+"""The cache of encoder outputs, compared with running the audio encoder again."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from harness.evaluation.cross_entropy import sentence_nats
 from harness.inference.decoding import DecodingConstraints, decode
 from harness.inference.encoder_cache import EncoderCache, audio_tower
 from harness.inference.engine import Engine
-from harness.inference.examples import Reader
+from harness.inference.examples import ExampleReader
 from harness.inference.prompting import Example, end_token, target_tokens
 from tests.helpers.tiny_engine import BASE, load_engine, request_for, tiny_artifact, tiny_test_set
 
@@ -26,93 +27,95 @@ def engine(tmp_path: Path) -> Engine:
 @pytest.fixture
 def sentences(tmp_path: Path, engine: Engine) -> list[Example]:
     test_set = tiny_test_set(tmp_path, per_talk=2)
-    reader = Reader(request_for(tiny_artifact(tmp_path), test_set), engine)
+    reader = ExampleReader(request_for(tiny_artifact(tmp_path), test_set), engine)
     end = end_token(engine, BASE)
-    heard = [reader.read(index) for index in range(4)]
+    examples = [reader.read(index) for index in range(4)]
     texts = test_set.references["de"]
     return [
         Example(each.features, each.prompt, target_tokens(engine.processor, text, end))
-        for each, text in zip(heard, texts, strict=False)
+        for each, text in zip(examples, texts, strict=False)
     ]
 
 
 @contextmanager
 def counted(engine: Engine) -> Iterator[list[int]]:
-    """Count how often the tower's first convolution runs."""
+    """Count the runs of the encoder's first convolution."""
     runs: list[int] = []
-    watch = audio_tower(engine.model).conv1.register_forward_hook(lambda *_: runs.append(1))
+    hook = audio_tower(engine.model).conv1.register_forward_hook(lambda *_: runs.append(1))
     yield runs
-    watch.remove()
+    hook.remove()
 
 
-def test_a_batch_that_was_translated_is_not_heard_again(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids other numbers than by hearing again, and a second run of the tower."""
+def test_a_batch_that_was_translated_is_not_encoded_again(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids other numbers than without the cache, and a second run of the encoder."""
     wanted = sentence_nats(replace(engine, encoder_cache=EncoderCache(capacity=0)), sentences)
-    decode(engine, sentences, 4, DecodingConstraints(recall=True))
+    decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
     with counted(engine) as runs:
         found = sentence_nats(engine, sentences)
     assert found == wanted
     assert not runs
 
 
-def test_another_batch_is_heard(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids that the sound of one batch is taken for that of another, be it the same segments in another order."""
+def test_another_batch_is_encoded(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that one batch gets the output of another, even of the same segments in another order."""
     fresh = replace(engine, encoder_cache=EncoderCache(capacity=0))
     wanted = sentence_nats(fresh, sentences[:2]), sentence_nats(fresh, sentences[::-1])
-    decode(engine, sentences, 4, DecodingConstraints(recall=True))
+    decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
     assert sentence_nats(engine, sentences[:2]) == wanted[0]
     with counted(engine) as runs:
         assert sentence_nats(engine, sentences[::-1]) == wanted[1]
     assert len(runs) == 1
 
 
-def test_plain_decoding_always_hears(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids that one segment after the other is timed without hearing."""
-    decode(engine, sentences, 4, DecodingConstraints(recall=True))
+def test_plain_decoding_always_encodes(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that the speed measurement times decoding without encoding."""
+    decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
     with counted(engine) as runs:
         decode(engine, sentences, 4)
     assert len(runs) == 1
 
 
-def test_recalled_hearing_counts_with_its_time(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids that the second direction looks faster than the first because it did not hear."""
-    slow = audio_tower(engine.model).conv1.register_forward_hook(lambda *_: time.sleep(0.5))
-    wanted = decode(engine, sentences, 4, DecodingConstraints(recall=True))
-    slow.remove()
+def test_the_time_of_a_cached_output_counts(
+    engine: Engine, sentences: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forbids that the second direction seems faster than the first because its encoder did not run."""
+    clock = SimpleNamespace(perf_counter=count(step=100).__next__)
+    monkeypatch.setattr("harness.inference.encoder_cache.time", clock)
+    computed = decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
     with counted(engine) as runs:
-        found = decode(engine, sentences, 4, DecodingConstraints(recall=True))
-    assert [each.text for each in found] == [each.text for each in wanted]
+        cached = decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
+    assert [each.text for each in cached] == [each.text for each in computed]
     assert not runs
-    assert sum(each.seconds for each in found) > 0.5
+    assert sum(each.seconds for each in cached) > 100
 
 
-def test_no_more_is_remembered_than_allowed(engine: Engine, sentences: list[Example]) -> None:
+def test_the_cache_stays_within_its_capacity(engine: Engine, sentences: list[Example]) -> None:
     """Forbids memory that grows with the test set."""
     small = replace(engine, encoder_cache=EncoderCache(capacity=1))
-    decode(small, sentences, 4, DecodingConstraints(recall=True))
+    decode(small, sentences, 4, DecodingConstraints(use_encoder_cache=True))
     with counted(small) as runs:
         sentence_nats(small, sentences)
     assert len(runs) == 1
 
 
-def test_memory_comes_back(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids that what is remembered takes the memory that a batch is short of, or that nothing is kept after that."""
+def test_clearing_releases_the_memory(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that cached outputs keep memory that a batch needs, or that nothing is cached after clearing."""
     for _ in range(2):
-        decode(engine, sentences, 4, DecodingConstraints(recall=True))
-        engine.encoder_cache.forget()
+        decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
+        engine.encoder_cache.clear()
         with counted(engine) as runs:
             sentence_nats(engine, sentences)
             sentence_nats(engine, sentences)
         assert len(runs) == 1
 
 
-def test_the_tower_is_its_own_again(engine: Engine, sentences: list[Example]) -> None:
-    """Forbids that a model keeps answering from memory after a mistake inside the block."""
-    decode(engine, sentences, 4, DecodingConstraints(recall=True))
+def test_the_encoder_is_restored(engine: Engine, sentences: list[Example]) -> None:
+    """Forbids that a model keeps returning cached outputs after an error inside the block."""
+    decode(engine, sentences, 4, DecodingConstraints(use_encoder_cache=True))
     features = torch.stack([each.features.mel for each in sentences])
     mask = (torch.arange(features.shape[-1])[None] < torch.tensor([[e.features.frames] for e in sentences])).long()
-    hearing = engine.encoder_cache.reuse(engine.model, features, mask)
-    hearing.__enter__()
+    block = engine.encoder_cache.reuse(engine.model, features, mask)
+    block.__enter__()
     assert "forward" in vars(audio_tower(engine.model))
-    assert not hearing.__exit__(ValueError, ValueError("out"), None)
+    assert not block.__exit__(ValueError, ValueError("out"), None)
     assert "forward" not in vars(audio_tower(engine.model))

@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of a generation: what was finished stays, and the whole is the same in the end."""
+"""SIGKILL in the middle of a generation: finished batches stay, and the resumed run gives the same hypotheses."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Load: the model that runs is the model that was stored."""
+"""Loading: the model in memory computes with the stored weights."""
 
 import json
 import shutil
@@ -99,8 +99,8 @@ def test_int8_logits_are_close_to_those_of_decoded_weights(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_every_dense_tensor_has_the_asked_type(artifacts: dict[str, Artifact], dtype: str) -> None:
-    """Forbids mixed precision that nobody asked for, and tensors without data."""
+def test_every_dense_tensor_has_the_requested_type(artifacts: dict[str, Artifact], dtype: str) -> None:
+    """Forbids mixed precision where one type was requested, and tensors without data."""
     model = load_model(artifacts["mixed"], dtype=dtype)
     assert {str(p.dtype) for p in model.parameters()} == {f"torch.{dtype}"}
     assert not any(t.is_meta for t in (*model.parameters(), *model.buffers()))
@@ -117,7 +117,7 @@ def test_computed_buffers_are_those_of_transformers(artifacts: dict[str, Artifac
 
 
 def test_a_tensor_without_data_is_a_bug(artifacts: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids that a forgotten tensor goes unnoticed until a strange error, or none, at run time."""
+    """Forbids that a tensor without data is found only by an error, or none, at run time."""
     monkeypatch.setattr(module, "_fill_buffers", lambda *_: None)
     with pytest.raises(RuntimeError, match="inv_freq"):
         load_model(artifacts["raw"])

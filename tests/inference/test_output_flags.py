@@ -1,10 +1,10 @@
-"""harness.inference.output_flags: what is suspicious about a translation; every expected value was written by hand."""
+"""Flags of suspicious translations; every expected value was written by hand."""
 
 # ruff: noqa: RUF001 - Chinese punctuation is meant
 
 import pytest
 
-from harness.inference.hypothesis import Hypothesis, HypothesisSet, Stop
+from harness.inference.hypothesis import Hypothesis, HypothesisSet, StopReason
 from harness.inference.output_flags import Flag, flagged, flagged_texts, flags_of
 from harness.testsets.segments import Segment
 
@@ -29,21 +29,21 @@ GOOD_ZH = (
 
 
 @pytest.mark.parametrize("text", GOOD_DE)
-def test_good_german_carries_no_flag(text: str) -> None:
-    """Forbids alarms on emphasis, doubled articles, large numbers, numbers alone, other Latin letters and symbols."""
-    assert flags_of(text, "de", Stop.EOS) == ()
+def test_good_german_has_no_flag(text: str) -> None:
+    """Forbids flags on emphasis, doubled articles, large numbers, numbers alone, other Latin letters and symbols."""
+    assert flags_of(text, "de", StopReason.EOS) == ()
 
 
 @pytest.mark.parametrize("text", GOOD_ZH)
-def test_good_chinese_carries_no_flag(text: str) -> None:
-    """Forbids alarms on reduplication, laughter, Latin names and large numbers."""
-    assert flags_of(text, "zh", Stop.EOS) == ()
+def test_good_chinese_has_no_flag(text: str) -> None:
+    """Forbids flags on reduplication, laughter, Latin names and large numbers."""
+    assert flags_of(text, "zh", StopReason.EOS) == ()
 
 
 @pytest.mark.parametrize("text", ["", " ", "...", "——", "♪♪ – ♪", "。"])
 @pytest.mark.parametrize("target", ["de", "zh"])
 def test_a_text_without_words_is_blank(text: str, target: str) -> None:
-    """Forbids that punctuation alone passes for a translation, and that it is blamed for anything else."""
+    """Forbids that punctuation alone counts as a translation, and that it gets any other flag."""
     assert flags_of(text, target) == (Flag.BLANK,)
 
 
@@ -61,13 +61,13 @@ def test_a_text_without_words_is_blank(text: str, target: str) -> None:
         ("模型很好 the the the the 很好", "zh"),
     ],
 )
-def test_a_stretch_that_comes_again_and_again_is_a_repetition(text: str, target: str) -> None:
-    """Forbids that a loop goes unseen: of a word or a phrase, with other case or punctuation, within a good text."""
+def test_a_sequence_that_occurs_again_and_again_is_a_repetition(text: str, target: str) -> None:
+    """Forbids missing a repeated word or phrase, with other case or punctuation, or within a good text."""
     assert flags_of(text, target) == (Flag.REPEATS,)
 
 
 def test_a_repetition_across_scripts_needs_words_not_characters() -> None:
-    """Forbids that one Latin word four times is let pass in Chinese, where one character is let pass up to seven."""
+    """Forbids that a Latin word four times passes in Chinese text, where a single character may occur seven times."""
     assert Flag.REPEATS in flags_of("ok ok ok ok", "zh")
     assert Flag.REPEATS not in flags_of("好" * 7, "zh")
 
@@ -81,26 +81,33 @@ def test_a_repetition_across_scripts_needs_words_not_characters() -> None:
         ("The model says 好", "zh"),
     ],
 )
-def test_the_wrong_script_is_seen(text: str, target: str) -> None:
-    """Forbids that an untranslated or mistargeted answer passes; names may keep their script, most words may not."""
+def test_the_wrong_script_is_flagged(text: str, target: str) -> None:
+    """Forbids missing an untranslated output or one in a wrong language; only names may keep their script."""
     assert flags_of(text, target) == (Flag.WRONG_SCRIPT,)
 
 
 def test_an_unknown_language_is_judged_by_the_other_rules() -> None:
-    """Forbids that translating into a language whose script is not known here fails after the work is done."""
+    """Forbids an error, after all translations were made, for a language without a known script."""
     assert flags_of("kupu " * 4, "xx") == (Flag.REPEATS,)
 
 
-def test_a_cut_translation_is_flagged_whatever_it_says() -> None:
-    """Forbids that an answer which met its limit looks whole."""
-    assert flags_of("Das Modell", "de", Stop.LENGTH) == (Flag.CUT,)
-    assert flags_of("da " * 30, "de", Stop.LENGTH) == (Flag.REPEATS, Flag.CUT)
+def test_a_cut_translation_is_flagged_whatever_its_text() -> None:
+    """Forbids that an output which reached its limit counts as complete."""
+    assert flags_of("Das Modell", "de", StopReason.LENGTH) == (Flag.CUT,)
+    assert flags_of("da " * 30, "de", StopReason.LENGTH) == (Flag.REPEATS, Flag.CUT)
 
 
 def _set(*texts: str) -> HypothesisSet:
     rows = tuple(
         Hypothesis(
-            i, Segment("a.wav", i, 1.0), text, 3, 0.1, 1, Stop.LENGTH if i == 0 else Stop.EOS, attempts=1 + i // 2
+            i,
+            Segment("a.wav", i, 1.0),
+            text,
+            3,
+            0.1,
+            1,
+            StopReason.LENGTH if i == 0 else StopReason.EOS,
+            attempts=1 + i // 2,
         )
         for i, text in enumerate(texts)
     )
@@ -108,16 +115,16 @@ def _set(*texts: str) -> HypothesisSet:
 
 
 def test_flags_are_counted_per_set_and_name_their_rows() -> None:
-    """Forbids a report that leaves a flag out, or that does not say which translation it means."""
+    """Forbids a summary that leaves out a flag, or the translation that has it."""
     found = flagged(_set("Gut.", "", "da " * 9, "这个模型很好"))
     assert found.segments == 4
     assert found.counts == {Flag.BLANK: 1, Flag.REPEATS: 1, Flag.CUT: 1, Flag.WRONG_SCRIPT: 1}
     assert found.rows == {0: (Flag.CUT,), 1: (Flag.BLANK,), 2: (Flag.REPEATS,), 3: (Flag.WRONG_SCRIPT,)}
-    assert str(found) == "flags on 4 translations: 1 blank, 1 repeats, 1 cut, 1 wrong_script, 2 asked twice"
+    assert str(found) == "flags on 4 translations: 1 blank, 1 repeats, 1 cut, 1 wrong_script, 2 decoded twice"
 
 
-def test_texts_of_others_are_flagged_alike() -> None:
-    """Forbids another yardstick for external systems; without a decoder nothing is known to be cut."""
+def test_external_texts_are_flagged_by_the_same_rules() -> None:
+    """Forbids other rules for external systems; without decoding information none is `cut`."""
     found = flagged_texts(["Gut.", ""], "de")
     assert found.counts == {Flag.BLANK: 1, Flag.REPEATS: 0, Flag.CUT: 0, Flag.WRONG_SCRIPT: 0}
     assert str(flagged_texts(["Gut."], "de")) == "flags on 1 translations: none"

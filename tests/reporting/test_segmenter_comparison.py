@@ -10,7 +10,7 @@ from harness.compression.plan import resolve
 from harness.compression.recipe import Recipe
 from harness.core.errors import UserError
 from harness.evaluation.evaluate import SystemUnderTest
-from harness.inference.engine import lazily
+from harness.inference.load import engine_loader
 from harness.reporting.segmenter_comparison import SegmenterResult, compare_segmenters, render_markdown
 from harness.segmentation.coverage import Coverage, Lengths
 from tests.helpers.contexts import tiny_context
@@ -54,7 +54,7 @@ def test_gold_and_fixed_windows_are_measured_alike(tmp_path: Path, monkeypatch: 
     import msgspec
 
     short = msgspec.structs.replace(task, segmentation=msgspec.structs.replace(segmenting, window=2.0, max_seconds=1.5))
-    under_test = SystemUnderTest(short, artifact, lazily(artifact), "cpu", context.workdir)
+    under_test = SystemUnderTest(short, artifact, engine_loader(artifact), "cpu", context.workdir)
     gold, fixed = compare_segmenters(under_test, task.test_sets["en-de"], "en-de")
     assert gold.coverage.dropped_seconds == 0
     assert fixed.coverage.lengths.longest <= 1.5

@@ -1,22 +1,24 @@
-"""What an importer of a corpus gives: examples that can be trained on, and why others were left out."""
+"""The registry of corpora, and what a corpus yields: usable rows, and why others were left out."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.core.errors import UserError
+from harness.core.registry import Registry
 
 REMOVED = "REMOVE"
-"""What some translations of CoVoST 2 consist of: their translators asked for the row to be removed."""
+"""Text by which translators of CoVoST 2 marked rows that should be removed."""
 
 
 @dataclass(frozen=True)
 class CorpusRow:
-    """One utterance with its translation, as a corpus lists it; its audio was not looked at yet.
+    """One utterance with its translation, as a corpus lists it; its audio has not been opened.
 
     Attributes:
         audio: the recording.
-        name: the recording's name in the corpus.
+        name: name of the recording in the corpus.
         text: the translation.
         offset: start in the recording, in seconds.
         duration: in seconds; None for the whole recording.
@@ -31,28 +33,66 @@ class CorpusRow:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a corpus lists for one pair of languages.
+    """The rows of a corpus for one pair of languages.
 
     Attributes:
-        examples: rows that can be used, as far as can be told without their audio.
-        left_out: how many rows were left out, by reason.
+        rows: usable rows, as far as can be known without opening their audio.
+        left_out: number of rows that were left out, by reason.
     """
 
-    examples: list[CorpusRow] = field(default_factory=list)
+    rows: list[CorpusRow] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def add(self, example: CorpusRow) -> None:
-        """Take an example, unless its translation is none."""
-        if not example.text.strip():
+    def add(self, row: CorpusRow) -> None:
+        """Add a row, or count it as left out where it has no translation."""
+        if not row.text.strip():
             self.left_out["no translation"] += 1
-        elif REMOVED in example.text.split():
+        elif REMOVED in row.text.split():
             self.left_out["marked for removal"] += 1
         else:
-            self.examples.append(example)
+            self.rows.append(row)
+
+
+ReadCorpus = Callable[[Path, str, str], Listing]
+"""Lists the training set of one pair: gets the corpus's folder, the source and the target language in its own codes."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that can be read.
+
+    Attributes:
+        name: name in mixtures and provenance, e.g. `covost2`.
+        option: option of `harness training-manifest` for its folder, e.g. `--covost`.
+        folder: what that folder holds, for the help of the option.
+        read: lists its rows.
+    """
+
+    name: str
+    option: str
+    folder: str
+    read: ReadCorpus
+
+
+CORPORA: Registry[Corpus] = Registry("corpus", "harness.finetune.corpora", "corpora")
+
+
+def corpus(name: str, option: str, folder: str) -> Callable[[ReadCorpus], ReadCorpus]:
+    """Register the decorated function as the reader of a corpus; see `Corpus` for the arguments.
+
+    Raises:
+        UserError: another module has registered a corpus of this name.
+    """
+
+    def register(read: ReadCorpus) -> ReadCorpus:
+        CORPORA.add(name, Corpus(name, option, folder, read), read.__module__, option=option, folder=folder)
+        return read
+
+    return register
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read a text file of a release as lines; only a line feed ends one.
+    """Read a text file of a release as lines; only line feeds end a line.
 
     Raises:
         UserError: missing, or not UTF-8.

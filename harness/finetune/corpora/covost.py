@@ -1,8 +1,8 @@
 """CoVoST 2 (Wang et al. 2021): translations as TSV files, over the clips of Common Voice 4.
 
 Two forms are read, both without quoting and with a backslash as escape. The release, `covost_v2.en_de.tsv`, has a
-column `split`; its rows of `train` and `train_covost` are the training set. What the release's own script makes of it,
-`covost_v2.en_de.train.tsv`, holds those rows alone.
+column `split`; its rows of `train` and `train_covost` are the training set. The file that the release's own script
+writes, `covost_v2.en_de.train.tsv`, holds only those rows.
 """
 
 import csv
@@ -10,26 +10,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import UserError
-from harness.finetune.corpora.base import CorpusRow, Listing, read_lines
+from harness.finetune.corpora.base import CorpusRow, Listing, corpus, read_lines
 
-DATASET = "covost2"
 _TRAINING = {"train", "train_covost"}
 Fields = dict[str, str]
 
 
+@corpus("covost2", option="--covost", folder="CoVoST 2's TSV files and Common Voice's clips/")
 def read_covost(root: Path, source: str, target: str) -> Listing:
     """List the training set of one pair.
 
     Args:
         root: folder with the TSV files and Common Voice's folder `clips`.
-        source: language of the speech, as the release calls it.
-        target: language of the translations, as the release calls it, e.g. `zh-CN`.
+        source: language of the speech, in the release's codes.
+        target: language of the translations, in the release's codes, e.g. `zh-CN`.
 
     Raises:
-        UserError: neither file is there, or its header lacks a column.
+        UserError: neither file exists, or its header lacks a column.
     """
     listing = Listing()
-    seen = set()
+    seen: set[str] = set()
     for fields in _rows(_table(root, f"covost_v2.{source}_{target}"), listing):
         name = fields["path"]
         if Path(name).name != name or not name:
@@ -53,19 +53,19 @@ def _table(root: Path, stem: str) -> Path:
 
 
 def _rows(path: Path, listing: Listing) -> Iterator[Fields]:
-    """Yield the rows of the training set; a row with too few or too many fields is left out."""
+    """Yield the rows of the training set; rows with too few or too many fields are left out."""
     header, *lines = read_lines(path)
     columns = _fields(header)
-    wanted = {"path", "translation"} | (set() if path.name.endswith(".train.tsv") else {"split"})
-    if not wanted <= set(columns):
-        raise UserError(f"{path} lacks the columns {', '.join(sorted(wanted - set(columns)))}: restore the release.")
+    needed = {"path", "translation"} | (set() if path.name.endswith(".train.tsv") else {"split"})
+    if not needed <= set(columns):
+        raise UserError(f"{path} lacks the columns {', '.join(sorted(needed - set(columns)))}: restore the release.")
     for line in lines:
         fields = _fields(line)
         if len(fields) != len(columns):
             listing.left_out["broken row"] += 1
             continue
         row = dict(zip(columns, fields, strict=True))
-        if "split" not in wanted or row["split"] in _TRAINING:
+        if "split" not in needed or row["split"] in _TRAINING:
             yield row
 
 

@@ -1,6 +1,5 @@
-"""Mixtures: which corpora, languages and how many rows of each a training manifest holds, as data."""
+"""Mixtures: the corpora, languages and numbers of rows of a training manifest, as data."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,52 +8,46 @@ import msgspec
 from harness.core import manifests
 from harness.core.errors import UserError
 from harness.core.manifests import ManifestTable
+from harness.finetune.corpora.base import CORPORA
 
 FORMAT = 1
 _Count = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class CorpusName(StrEnum):
-    """Released corpora that can be read."""
-
-    COVOST = "covost2"
-    EUROPARL_ST = "europarl-st"
 
 
 class Part(ManifestTable, frozen=True):
     """Rows of one corpus in one target language.
 
     Attributes:
-        corpus: which.
+        corpus: registered name of the corpus.
         language: code of the target language in the training manifest.
-        rows: how many.
-        tag: what the corpus calls the language, where that differs.
+        rows: number of rows.
+        tag: code of the language in the corpus, where it differs.
     """
 
-    corpus: CorpusName
+    corpus: str
     language: str
     rows: _Count
     tag: str = ""
 
 
 class Published(ManifestTable, frozen=True):
-    """What the paper prints of a language: utterances and hours."""
+    """The published figures of a language: utterances and hours."""
 
     utterances: _Count
     hours: float
 
 
 class Mixture(ManifestTable, frozen=True):
-    """What a training manifest is made of.
+    """The composition of a training manifest.
 
     Attributes:
         name: the mixture's name.
         source: the paper and place it comes from.
         seed: of the choice of rows.
-        speech: code of the language that is spoken.
-        window: seconds that the model hears; longer rows are left out.
+        speech: language code of the speech.
+        window: the model's audio window in seconds; longer rows are left out.
         parts: in the order of the manifest.
-        published: what the paper prints, by language.
+        published: the paper's figures, by language.
         note: where the numbers come from.
     """
 
@@ -68,7 +61,7 @@ class Mixture(ManifestTable, frozen=True):
     note: str = ""
 
     def rows(self, language: str) -> int:
-        """Return how many rows a language has in all parts."""
+        """Return the number of rows of a language in all parts."""
         return sum(part.rows for part in self.parts if part.language == language)
 
 
@@ -76,7 +69,7 @@ def load_mixture(name: str) -> Mixture:
     """Read a mixture by name, or from the path of a .toml file.
 
     Raises:
-        UserError: unknown, unreadable, empty, a part twice, or other counts than those published.
+        UserError: unknown, unreadable or empty; an unknown corpus; a part twice; or counts other than published.
     """
     path = manifests.find("corpora", name)
     mixture = manifests.read_toml(path, Mixture, FORMAT)
@@ -86,9 +79,11 @@ def load_mixture(name: str) -> Mixture:
 
 def _check(path: Path, mixture: Mixture) -> None:
     if not mixture.parts:
-        raise UserError(f"{path} names no parts: say which corpora the rows come from.")
+        raise UserError(f"{path} names no parts: list the corpora that rows are taken from.")
+    for part in mixture.parts:
+        CORPORA.entry(part.corpus)
     if len({(part.corpus, part.language) for part in mixture.parts}) < len(mixture.parts):
-        raise UserError(f"{path} names a corpus twice for one language: add the rows up in one part.")
+        raise UserError(f"{path} names a corpus twice for one language: merge the two parts.")
     for language, figure in mixture.published.items():
         if mixture.rows(language) != figure.utterances:
             raise UserError(

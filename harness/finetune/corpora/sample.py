@@ -1,4 +1,4 @@
-"""Which rows of a corpus are trained on: a seeded choice that depends on no order of files and no library."""
+"""A seeded choice of a corpus's rows, which depends neither on the order of files nor on a library's generator."""
 
 import hashlib
 from collections import Counter
@@ -11,28 +11,26 @@ from harness.audio.recording import open_recording
 from harness.core.errors import UserError
 from harness.core.progress import progress
 from harness.finetune.corpora.base import CorpusRow
-
-_SLACK = 0.01
-"""Seconds by which a row may end after its recording, as in a training manifest."""
+from harness.finetune.data import DURATION_TOLERANCE
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """An example whose audio was found, with its length in seconds."""
+class SampledRow:
+    """A row whose audio can be read, with its length in seconds."""
 
-    example: CorpusRow
+    row: CorpusRow
     seconds: float
 
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """What is to be chosen.
+    """How many rows to choose, and how.
 
     Attributes:
-        label: the corpus and the language, for people.
-        rows: how many.
+        label: corpus and languages, for display.
+        rows: number of rows.
         seed: of the choice.
-        window: seconds that the model hears.
+        window: the model's audio window in seconds.
     """
 
     label: str
@@ -41,47 +39,47 @@ class SampleRequest:
     window: float
 
 
-def choose(examples: Sequence[CorpusRow], wanted: SampleRequest, left_out: Counter[str]) -> list[Chosen]:
-    """Choose rows in the order of sha256(seed, recording, offset); a row whose audio does not suit gives way.
+def sample(rows: Sequence[CorpusRow], request: SampleRequest, left_out: Counter[str]) -> list[SampledRow]:
+    """Choose rows in the order of sha256(seed, recording, offset), without those whose audio cannot be used.
 
     Args:
-        examples: the candidates, in any order.
-        wanted: how many, and by which seed.
-        left_out: counts those that gave way, by reason.
+        rows: the candidates, in any order.
+        request: how many rows, and by which seed.
+        left_out: incremented for each row without usable audio, by reason.
 
     Returns:
-        the chosen ones in the corpus's own order: by recording and offset.
+        the chosen rows, sorted by recording and offset.
 
     Raises:
-        UserError: there are not enough rows with good audio; the sentence says why rows were left out.
+        UserError: there are not enough rows with usable audio; the sentence gives the reasons.
     """
-    seconds = _meter(wanted.window)
-    chosen: list[Chosen] = []
-    with progress(f"sample {wanted.label}", wanted.rows) as advance:
-        for example in sorted(examples, key=lambda each: _draw(wanted.seed, each)):
-            if len(chosen) == wanted.rows:
+    usable_seconds = _duration_check(request.window)
+    chosen: list[SampledRow] = []
+    with progress(f"sample {request.label}", request.rows) as advance:
+        for row in sorted(rows, key=lambda each: _rank(request.seed, each)):
+            if len(chosen) == request.rows:
                 break
-            found = seconds(example)
-            if isinstance(found, str):
-                left_out[found] += 1
+            seconds = usable_seconds(row)
+            if isinstance(seconds, str):
+                left_out[seconds] += 1
                 continue
-            chosen.append(Chosen(example, found))
+            chosen.append(SampledRow(row, seconds))
             advance(1)
-    if len(chosen) < wanted.rows:
+    if len(chosen) < request.rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common()) or "none"
         raise UserError(
-            f"{wanted.label} has {len(chosen)} rows that can be used, and {wanted.rows} are wanted (left out: "
-            f"{reasons}): restore the corpus, or ask for fewer rows in a copy of the mixture."
+            f"{request.label} has {len(chosen)} usable rows, but {request.rows} are needed (left out: {reasons}): "
+            "restore the corpus, or reduce the number of rows in a copy of the mixture."
         )
-    return sorted(chosen, key=lambda each: (each.example.name, each.example.offset))
+    return sorted(chosen, key=lambda each: (each.row.name, each.row.offset))
 
 
-def _draw(seed: int, example: CorpusRow) -> bytes:
-    return hashlib.sha256(f"{seed}\n{example.name}\n{example.offset:.3f}".encode()).digest()
+def _rank(seed: int, row: CorpusRow) -> bytes:
+    return hashlib.sha256(f"{seed}\n{row.name}\n{row.offset:.3f}".encode()).digest()
 
 
-def _meter(window: float) -> Callable[[CorpusRow], float | str]:
-    """Return what says how many seconds an example has, or why it cannot be used; each recording is opened once."""
+def _duration_check(window: float) -> Callable[[CorpusRow], float | str]:
+    """Return a function that returns a row's seconds, or why it cannot be used; it opens each recording once."""
 
     @cache
     def length(path: Path) -> float | str:
@@ -90,15 +88,15 @@ def _meter(window: float) -> Callable[[CorpusRow], float | str]:
         try:
             return open_recording(path).seconds
         except UserError:
-            return "audio does not read"
+            return "audio unreadable"
 
-    def seconds(example: CorpusRow) -> float | str:
-        whole = length(example.audio)
+    def seconds(row: CorpusRow) -> float | str:
+        whole = length(row.audio)
         if isinstance(whole, str):
             return whole
-        duration = whole - example.offset if example.duration is None else example.duration
-        if duration <= 0 or example.offset + duration > whole + _SLACK:
-            return "leaves its recording"
+        duration = whole - row.offset if row.duration is None else row.duration
+        if duration <= 0 or row.offset + duration > whole + DURATION_TOLERANCE:
+            return "ends after its recording"
         return duration if duration <= window else f"longer than {window:g} s"
 
     return seconds

@@ -1,67 +1,30 @@
-"""The verb `training_manifest`: released corpora + mixture -> the training manifest that `finetune` reads."""
+"""Training manifests: from a mixture and released corpora to the JSON lines that `finetune` reads."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from harness.core.errors import UserError
 from harness.core.files import write_bytes
-from harness.finetune.corpora.base import Listing
-from harness.finetune.corpora.covost import read_covost
-from harness.finetune.corpora.europarl_st import read_europarl_st
-from harness.finetune.corpora.mixture import CorpusName, Mixture, Part
-from harness.finetune.corpora.sample import Chosen, SampleRequest, choose
-
-_READERS: dict[CorpusName, Callable[[Path, str, str], Listing]] = {
-    CorpusName.COVOST: read_covost,
-    CorpusName.EUROPARL_ST: read_europarl_st,
-}
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the corpora lie; None for those that are not there.
-
-    Attributes:
-        covost: folder with CoVoST 2's TSV files and Common Voice's `clips`.
-        europarl_st: folder of the release with one folder per language.
-    """
-
-    covost: Path | None = None
-    europarl_st: Path | None = None
-
-    def of(self, corpus: CorpusName) -> Path:
-        """Return a corpus's folder.
-
-        Raises:
-            UserError: it was not named, or is not there.
-        """
-        option, path = {
-            CorpusName.COVOST: ("--covost", self.covost),
-            CorpusName.EUROPARL_ST: ("--europarl-st", self.europarl_st),
-        }[corpus]
-        if path is None:
-            raise UserError(f"The mixture needs the corpus {corpus}: name its folder with {option}.")
-        if not path.is_dir():
-            raise UserError(f"There is no folder {path} with the corpus {corpus}: name another with {option}.")
-        return path
+from harness.finetune.corpora.base import CORPORA
+from harness.finetune.corpora.mixture import Mixture, Part
+from harness.finetune.corpora.sample import SampledRow, SampleRequest, sample
 
 
 class PartReport(msgspec.Struct, frozen=True):
-    """What a part of the mixture gave.
+    """The rows of one part of a mixture.
 
     Attributes:
-        corpus: which.
+        corpus: registered name of the corpus.
         language: code of the target language.
-        rows: how many were chosen.
-        hours: how long they are together.
-        left_out: rows that were not fit, by reason; those that were never looked at are not among them.
+        rows: number of rows.
+        hours: their total length.
+        left_out: number of unusable rows by reason, among those that were looked at.
     """
 
-    corpus: CorpusName
+    corpus: str
     language: str
     rows: int
     hours: float
@@ -69,52 +32,61 @@ class PartReport(msgspec.Struct, frozen=True):
 
 
 class ManifestReport(msgspec.Struct, frozen=True):
-    """A training manifest that was written: its path, and what each part gave."""
+    """A training manifest that was written: its path and its parts."""
 
     path: str
     parts: tuple[PartReport, ...]
 
 
-def training_manifest(mixture: Mixture, places: Places, output: Path) -> ManifestReport:
-    """Choose the rows of a mixture and publish them as JSON lines; the same corpora and seed give the same rows.
+def training_manifest(mixture: Mixture, folders: Mapping[str, Path], output: Path) -> ManifestReport:
+    """Choose the rows of a mixture and write them as JSON lines; equal corpora and seeds give equal rows.
 
     Args:
-        mixture: which corpora and how many rows.
-        places: where the corpora lie.
-        output: the manifest; audio inside its folder is named relative to it, other audio by its whole path.
+        mixture: corpora and numbers of rows.
+        folders: folder of each corpus, by registered name.
+        output: the manifest; paths of audio inside its folder are relative to it, others absolute.
 
     Raises:
-        UserError: a corpus is missing or broken, or has not enough rows that can be used.
+        UserError: a corpus is missing or damaged, or does not have enough usable rows.
     """
-    for part in mixture.parts:
-        places.of(part.corpus)  # what is missing is said before anything is read
+    # Before any corpus is read, so that a missing option is not reported after an hour.
+    roots = [_folder(part.corpus, folders) for part in mixture.parts]
     lines: list[str] = []
     reports = []
-    for part in mixture.parts:
-        chosen, report = _part(mixture, part, places.of(part.corpus))
+    for part, root in zip(mixture.parts, roots, strict=True):
+        chosen, report = _sample_part(mixture, part, root)
         lines += _lines(part, chosen, output.resolve().parent)
         reports.append(report)
     write_bytes(output, "".join(lines).encode())
     return ManifestReport(str(output), tuple(reports))
 
 
-def _part(mixture: Mixture, part: Part, root: Path) -> tuple[list[Chosen], PartReport]:
-    listing = _READERS[part.corpus](root.resolve(), mixture.speech, part.tag or part.language)
-    wanted = SampleRequest(f"{part.corpus} {mixture.speech}-{part.language}", part.rows, mixture.seed, mixture.window)
-    chosen = choose(listing.examples, wanted, listing.left_out)
+def _folder(name: str, folders: Mapping[str, Path]) -> Path:
+    option, path = CORPORA.get(name).option, folders.get(name)
+    if path is None:
+        raise UserError(f"The mixture needs the corpus {name}: give its folder with {option}.")
+    if not path.is_dir():
+        raise UserError(f"There is no folder {path} with the corpus {name}: give another with {option}.")
+    return path.resolve()
+
+
+def _sample_part(mixture: Mixture, part: Part, root: Path) -> tuple[list[SampledRow], PartReport]:
+    listing = CORPORA.get(part.corpus).read(root, mixture.speech, part.tag or part.language)
+    label = f"{part.corpus} {mixture.speech}-{part.language}"
+    chosen = sample(listing.rows, SampleRequest(label, part.rows, mixture.seed, mixture.window), listing.left_out)
     hours = sum(each.seconds for each in chosen) / 3600
     return chosen, PartReport(part.corpus, part.language, len(chosen), hours, dict(listing.left_out))
 
 
-def _lines(part: Part, chosen: list[Chosen], folder: Path) -> Iterator[str]:
+def _lines(part: Part, chosen: list[SampledRow], folder: Path) -> Iterator[str]:
     for each in chosen:
-        audio = each.example.audio
+        audio = each.row.audio
         row = {
             "audio": str(audio.relative_to(folder) if audio.is_relative_to(folder) else audio),
             "language": part.language,
-            "text": " ".join(each.example.text.split()),
-            "dataset": str(part.corpus),
-            "offset": each.example.offset,
-            "duration": each.example.duration,
+            "text": " ".join(each.row.text.split()),
+            "dataset": part.corpus,
+            "offset": each.row.offset,
+            "duration": each.row.duration,
         }
         yield json.dumps(row, ensure_ascii=False) + "\n"

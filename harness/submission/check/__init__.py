@@ -1,4 +1,10 @@
-"""Checking a submission archive, anyone's: every fault that the campaign's server finds, and those it does not."""
+"""Checks a submission archive of any team: the faults that the campaign's server reports, and those it ignores.
+
+container.py  reads the ZIP file, without trusting it
+expected.py   what the task expects
+layout.py     the names of files and directories
+lines.py      the text of each file
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,28 +12,30 @@ from pathlib import Path
 from harness.core.findings import Finding, Severity
 from harness.submission.check.container import read_archive
 from harness.submission.check.expected import Expectation, ExpectedSet, expectation
-from harness.submission.check.layout import ArchiveLayout, check_layout, pairs_in
+from harness.submission.check.layout import ArchiveLayout, check_layout, directions_of
 from harness.submission.check.lines import check_lines
 from harness.submission.manifest import ModelName, parse_model_name
 
 __all__ = ["DESCRIPTION_SUFFIX", "Expectation", "ExpectedSet", "check_archive", "expectation"]
 
 DESCRIPTION_SUFFIX = ".description.md"
-"""The mandatory description lies beside the archive under the model's name with this ending."""
+"""Suffix of the mandatory description, which has the archive's name and is in the same folder."""
 
 
 def check_archive(path: Path, expected: Expectation) -> tuple[Finding, ...]:
-    """Check an archive: its name, the container, the names inside, and every line.
+    """Check an archive: its name, the container, the names of its members, and every line.
 
-    The archive is named after the model, `<model name>.zip`, which says the direction that it is for; where the
-    name says none, the names of the files do.
+    An archive is named `<model name>.zip`, which includes its direction; where the name is invalid, the direction is
+    taken from the names of its files.
 
     Raises:
         UserError: the file is missing or cannot be read.
     """
     contents = read_archive(path)
     name = parse_model_name(expected.names, path.stem)
-    directions = (name.direction,) if name and name.direction in expected.sets else pairs_in(contents.members, expected)
+    directions = (
+        (name.direction,) if name and name.direction in expected.sets else directions_of(contents.members, expected)
+    )
     findings = [*_check_name(path, name, expected), *contents.findings]
     if contents.members or not contents.findings:
         layout = ArchiveLayout(contents.members, expected, directions)
@@ -37,13 +45,13 @@ def check_archive(path: Path, expected: Expectation) -> tuple[Finding, ...]:
 
 def _check_name(path: Path, name: ModelName | None, expected: Expectation) -> Iterator[Finding]:
     if path.suffix != ".zip" or name is None:
-        sentence = f"An archive is named after its model: {expected.names.model}.zip."
+        sentence = f"Rename the archive: its name must be that of the model, {expected.names.model}.zip."
         yield Finding(path.name, "model-name", sentence)
     elif name.direction not in expected.sets:
-        sentence = f"{name.direction} is no direction of this task: there are {', '.join(expected.sets)}."
+        sentence = f"{name.direction} is not a direction of this task, which has {', '.join(expected.sets)}."
         yield Finding(path.name, "model-name", sentence)
     if not path.with_name(f"{path.stem}{DESCRIPTION_SUFFIX}").is_file():
-        sentence = f"The mandatory description {path.stem}{DESCRIPTION_SUFFIX} does not lie beside the archive."
+        sentence = f"The mandatory description {path.stem}{DESCRIPTION_SUFFIX} is not in the archive's folder."
         yield Finding(path.name, "missing-description", sentence, Severity.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""What an archive should hold: the campaign's sets by direction, and how many lines each has."""
+"""The expected contents of an archive: the campaign's sets by direction, and their numbers of lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class ExpectedSet:
 
     Attributes:
         name: its folder in the archive, e.g. `ACL6060`.
-        lines: segments, when the segmentation is given; None where every team cuts the recordings itself.
+        lines: number of gold segments; None for sets without a given segmentation.
     """
 
     name: str
@@ -23,7 +23,7 @@ class ExpectedSet:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What `check` holds an archive against.
+    """The expected contents of an archive.
 
     Attributes:
         names: the campaign's names.
@@ -35,12 +35,12 @@ class Expectation:
 
 
 def expectation(task: Task, test_sets: Sequence[TestSet]) -> Expectation:
-    """Return what an archive of this task should hold.
+    """Return the expected contents of an archive of this task.
 
     Args:
-        task: which sets are submitted in which direction.
-        test_sets: those that are there, imported; of the others, and of those without gold segments, an archive must
-            have a file with any number of lines.
+        task: the task profile.
+        test_sets: the imported test sets. For sets that are missing here, and for those without gold segments, an
+            archive must have a file, with any number of lines.
     """
     by_name = {test_set.name: test_set for test_set in test_sets}
     sets = {}

@@ -1,7 +1,7 @@
-"""The names in an archive: task folder, sets, one file per set and direction, and explicit directory entries.
+"""Checks the names in an archive: task folder, sets, one file per set and direction, explicit directory entries.
 
-The campaign's server reads the folders from explicit directory entries alone (an archive without them counts as
-empty), drops sets that it does not know without a word, and looks for exactly `TASK/SET/src_tgt.txt`.
+The campaign's server takes folders only from explicit directory entries (to it, an archive without them is empty),
+ignores unknown sets without a message, and looks for exactly `TASK/SET/src_tgt.txt`.
 """
 
 import re
@@ -16,12 +16,12 @@ from harness.submission.check.expected import Expectation, ExpectedSet
 
 @dataclass(frozen=True)
 class ArchiveLayout:
-    """An archive's members beside what should be there.
+    """The members of an archive, and the expected ones.
 
     Attributes:
         members: directories and files.
         expected: the campaign's names and sets.
-        directions: the directions that the archive is for.
+        directions: directions of the archive.
     """
 
     members: Sequence[Member]
@@ -33,7 +33,7 @@ class ArchiveLayout:
         return (member for member in self.members if not member.is_directory)
 
     def find(self, member: Member) -> ExpectedSet | None:
-        """Return the set that a file belongs to, or None when its path is none of the expected ones."""
+        """Return the set of a file, or None where its path is not expected."""
         task = self.expected.names.archive_task
         found: dict[tuple[str, ...], ExpectedSet] = {
             (task, entry.name, file_name(direction)): entry
@@ -48,30 +48,30 @@ def file_name(direction: str) -> str:
     return f"{direction.replace('-', '_')}.txt"
 
 
-def pairs_in(members: Sequence[Member], expected: Expectation) -> tuple[str, ...]:
-    """Return the known directions that an archive's files are named after."""
+def directions_of(members: Sequence[Member], expected: Expectation) -> tuple[str, ...]:
+    """Return the known directions among the names of an archive's files."""
     names = {member.parts[-1] for member in members if not member.is_directory}
     return tuple(direction for direction in expected.sets if file_name(direction) in names)
 
 
 def check_layout(layout: ArchiveLayout) -> Iterator[Finding]:
-    """Check names, sets and directory entries; contents are not looked at."""
+    """Check names, sets and directory entries, but not the contents of files."""
     if not any(layout.files()):
-        yield Finding("archive", "empty", f"The archive holds no files: pack {_wanted(layout)}.")
+        yield Finding("archive", "empty", f"The archive contains no files: add {_expected_path(layout)}.")
     for member in layout.members:
         yield from _check_directory(layout, member) if member.is_directory else _check_file(layout, member)
     yield from _check_entries(layout)
     yield from _check_missing(layout)
 
 
-def _wanted(layout: ArchiveLayout) -> str:
+def _expected_path(layout: ArchiveLayout) -> str:
     direction = layout.directions[0] if layout.directions else "src-tgt"
     return f"{layout.expected.names.archive_task}/SET/{file_name(direction)}"
 
 
 def _check_directory(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
     if len(member.parts) > 2:
-        sentence = f"This folder is nested too deep: files are found at {_wanted(layout)} only."
+        sentence = f"This folder is nested too deeply: the server reads only {_expected_path(layout)}."
         yield Finding(shown(member.name), "path-depth", sentence)
     elif member.parts[0] != layout.expected.names.archive_task:
         yield _wrong_task(layout, member)
@@ -81,7 +81,7 @@ def _check_directory(layout: ArchiveLayout, member: Member) -> Iterator[Finding]
 
 def _check_file(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
     if len(member.parts) != 3:
-        sentence = f"The path has {len(member.parts)} parts, the server looks for three: {_wanted(layout)}."
+        sentence = f"The path has {len(member.parts)} parts, but the server looks for three: {_expected_path(layout)}."
         yield Finding(shown(member.name), "path-depth", sentence)
         return
     if member.parts[0] != layout.expected.names.archive_task:
@@ -101,7 +101,7 @@ def _check_set(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
     known = [entry.name for direction in layout.directions for entry in layout.expected.sets[direction]]
     if layout.directions and member.parts[1] not in known:
         sentence = (
-            f"{shown(member.parts[1])} is no set of {', '.join(layout.directions)}, and the server would drop it "
+            f"{shown(member.parts[1])} is not a set of {', '.join(layout.directions)}, and the server would ignore it "
             f"silently: the sets are {', '.join(dict.fromkeys(known))}."
         )
         yield Finding(shown(member.name), "unknown-set", sentence)
@@ -109,14 +109,14 @@ def _check_set(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
 
 def _check_file_name(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
     name = member.parts[2]
-    right = [file_name(direction) for direction in layout.directions]
-    if name in right:
+    valid = [file_name(direction) for direction in layout.directions]
+    if name in valid:
         return
     if re.fullmatch(r"[a-z]{2,3}_[a-z]{2,3}\.txt", name):
-        sentence = f"This is another direction than the archive's ({', '.join(layout.directions) or 'none is known'})."
+        sentence = f"Its direction is not that of the archive ({', '.join(layout.directions) or 'unknown'})."
         yield Finding(shown(member.name), "pair", sentence)
     else:
-        sentence = f"The file must be named {' or '.join(right) or 'src_tgt.txt'}, with an underscore in the direction."
+        sentence = f"Rename the file to {' or '.join(valid) or 'src_tgt.txt'}, with an underscore in the direction."
         yield Finding(shown(member.name), "file-name", sentence)
 
 
@@ -126,7 +126,7 @@ def _check_entries(layout: ArchiveLayout) -> Iterator[Finding]:
         "/".join(member.parts[:depth]) + "/" for member in layout.files() for depth in range(1, len(member.parts))
     }
     for name in sorted(needed - explicit):
-        sentence = "This folder has no entry of its own, and the server takes folders from such entries alone: add it."
+        sentence = "This folder has no directory entry, and the server takes folders only from such entries: add one."
         yield Finding(shown(name), "directory-entry", sentence)
 
 

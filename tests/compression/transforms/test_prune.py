@@ -15,7 +15,7 @@ from harness.core.errors import UserError
 from harness.core.files import read_json
 from harness.core.safetensors_io import write_tensors
 from harness.core.workdir import WorkDir
-from harness.inference.engine import lazily
+from harness.inference.load import engine_loader
 from harness.models.checkpoint import open_checkpoint
 from tests.helpers.tiny_model import write_tiny_model
 
@@ -60,7 +60,7 @@ def test_dead_neurons_are_removed_without_a_trace(tmp_path: Path, workdir: WorkD
     assert pruned.manifest.parameters == whole.manifest.parameters - 2 * 3 * HIDDEN * (NEURONS // 5)
     ids = torch.tensor([[1, 2, 3, 4]])
     with torch.inference_mode():
-        one, other = (lazily(each)().model(input_ids=ids).logits for each in (whole, pruned))
+        one, other = (engine_loader(each)().model(input_ids=ids).logits for each in (whole, pruned))
     assert torch.allclose(one, other, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Every fault of an archive is found and named, and nothing else is."""
+"""Faults of archives: each has a finding, and valid archives have none."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def _rules(findings: tuple[Finding, ...], severity: Severity = Severity.ERROR) -
 
 
 def test_a_good_archive_has_no_faults(tmp_path: Path) -> None:
-    """Forbids false alarms: nothing is found, and the exit code is 0."""
+    """Forbids findings on a valid archive, and another exit code than 0."""
     findings = check_archive(write_zip(tmp_path, GOOD), EXPECTED)
     assert findings == ()
     assert exit_code(findings) == 0
@@ -53,7 +53,7 @@ def test_a_good_archive_has_no_faults(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_each_fault_is_an_error(tmp_path: Path, entries: tuple[Entry, ...], rule: str, path: str) -> None:
-    """Forbids passing an archive with this fault, or blaming another member for it."""
+    """Forbids accepting an archive with this fault, or naming another member."""
     findings = check_archive(write_zip(tmp_path, entries), EXPECTED)
     assert (rule, path) in _rules(findings)
     assert exit_code(findings) == 1
@@ -68,8 +68,8 @@ def test_each_fault_is_an_error(tmp_path: Path, entries: tuple[Entry, ...], rule
         ("Eins.\nZwei\u2028zwei.\nDrei.\n".encode(), "line-separator"),
     ],
 )
-def test_what_may_be_meant_is_a_warning(tmp_path: Path, data: bytes, rule: str) -> None:
-    """Forbids refusing what a model may really have said, and keeping silent about it."""
+def test_what_may_be_intended_is_a_warning(tmp_path: Path, data: bytes, rule: str) -> None:
+    """Forbids refusing what a model may have generated, and not reporting it."""
     findings = check_archive(write_zip(tmp_path, with_text(data)), EXPECTED)
     assert _rules(findings, Severity.WARNING) == {(rule, ACL)}
     assert exit_code(findings) == 0
@@ -84,28 +84,28 @@ def test_what_may_be_meant_is_a_warning(tmp_path: Path, data: bytes, rule: str) 
         "TOY_IWSLT26_ModelCompression_en-fr_constrained_primary.zip",
     ],
 )
-def test_a_wrong_name_is_named_and_the_rest_is_still_checked(tmp_path: Path, name: str) -> None:
-    """Forbids passing a misnamed archive, and giving up on what is inside."""
+def test_a_wrong_name_is_reported_and_the_rest_is_checked(tmp_path: Path, name: str) -> None:
+    """Forbids accepting an archive with a wrong name, and not checking its contents."""
     findings = check_archive(write_zip(tmp_path, without(TV), name), EXPECTED)
     assert _rules(findings) == {("model-name", name), ("missing-set", TV)}
 
 
-def test_a_missing_description_is_mentioned(tmp_path: Path) -> None:
-    """Forbids overlooking that the mandatory description does not lie beside the archive."""
+def test_a_missing_description_is_reported(tmp_path: Path) -> None:
+    """Forbids accepting an archive without the mandatory description in its folder."""
     path = write_zip(tmp_path, GOOD)
     path.with_name(f"{NAME}.description.md").unlink()
     assert ("missing-description", path.name) in _rules(check_archive(path, EXPECTED), Severity.WARNING)
 
 
 def test_the_direction_in_the_name_decides(tmp_path: Path) -> None:
-    """Forbids accepting German files in an archive that is named after Chinese."""
+    """Forbids accepting German files in an archive with the name of a Chinese model."""
     path = write_zip(tmp_path, GOOD, f"{NAME.replace('en-de', 'en-zh')}.zip")
     rules = _rules(check_archive(path, EXPECTED))
     assert {("pair", ACL), ("unknown-set", TV), ("missing-set", "MODELCOMPRESSION/ACL6060/en_zh.txt")} <= rules
 
 
 def test_a_finding_counts_and_names_lines(tmp_path: Path) -> None:
-    """Forbids findings that do not say where to look."""
+    """Forbids findings without counts and line numbers."""
     path = write_zip(tmp_path, with_text(b"Eins.\n\nDrei.\n\nVier.\n"))
     sentences = {finding.rule: finding.sentence for finding in check_archive(path, EXPECTED)}
     assert sentences["line-count"].startswith("It has 5 lines for 3 segments")
@@ -113,13 +113,13 @@ def test_a_finding_counts_and_names_lines(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
-    """Forbids a finding, or a traceback, for an archive that is not there."""
+    """Forbids a finding, or a traceback, for a missing archive."""
     with pytest.raises(UserError, match="Cannot read"):
         check_archive(tmp_path / f"{NAME}.zip", EXPECTED)
 
 
 def test_expectation_comes_from_task_and_test_sets() -> None:
-    """Forbids a line count for a set that is not there, an archive without a blind set, and test sets beside them."""
+    """Forbids a line count for a missing set, an archive without a blind set, and test sets next to blind sets."""
     test_set = make_test_set({}, lines=7, name="ACL6060", campaign_name="ACL6060")
     found = expectation(load_task("iwslt2026-4gb"), [test_set])
     assert found.sets["en-de"][0] == ExpectedSet("ACL6060", 7)

@@ -1,4 +1,4 @@
-"""Hostile archives end in findings, with nothing unpacked and nothing large read."""
+"""Malicious archives: they give findings; nothing is extracted and nothing large is read."""
 
 import io
 import stat
@@ -33,7 +33,7 @@ def _entries(*entries: Entry) -> Make:
 
 
 def _patched(mark: bytes, offset: int, value: bytes) -> Make:
-    """Overwrite bytes of the 3-line file's header: `PK 1 2` marks the directory's, `PK 3 4` the local one."""
+    """Overwrite bytes of the 3-line file's header: `PK 1 2` begins that in the directory, `PK 3 4` the local one."""
 
     def make(folder: Path) -> Path:
         path = write_zip(folder, with_text(b"Eins.\nZwei.\nDrei.\n"))
@@ -57,7 +57,7 @@ def _many(folder: Path) -> Path:
 
 
 def _prefix_lies(folder: Path) -> Path:
-    """Say that the directory of members starts beyond the end of the file."""
+    """Set the offset of the central directory beyond the end of the file."""
     path = write_zip(folder, GOOD)
     data = bytearray(path.read_bytes())
     struct.pack_into("<L", data, len(data) - 6, 0x7FFFFFFF)
@@ -96,7 +96,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_archive_ends_in_findings(case: str, tmp_path: Path) -> None:
-    """Forbids a traceback, a pass, and any file beside the archive and its description."""
+    """Forbids a traceback, acceptance, and any new file in the folder."""
     make, rule = HOSTILE[case]
     path = make(tmp_path)
     before = set(tmp_path.rglob("*"))
@@ -108,7 +108,7 @@ def test_a_hostile_archive_ends_in_findings(case: str, tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
-    """Forbids reading a member that unpacks to gigabytes, whatever its neighbours are."""
+    """Forbids reading a member that unpacks to gigabytes, whatever the other members are."""
     path = write_zip(tmp_path, (*GOOD, BOMB))
     tracemalloc.start()
     check_archive(path, EXPECTED)
@@ -118,7 +118,7 @@ def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
 
 
 def test_a_huge_archive_is_not_read(tmp_path: Path) -> None:
-    """Forbids loading an archive over the cap: a sparse file of a terabyte is refused at once."""
+    """Forbids loading an archive over the limit: a sparse file of a terabyte is refused at once."""
     path = tmp_path / f"{NAME}.zip"
     with path.open("wb") as stream:
         stream.truncate(1 << 40)
