@@ -1,7 +1,7 @@
-"""The jobs. A bare `nox` runs the main job: build every system, evaluate, rank, pack.
+"""The project's jobs. `nox` without arguments runs the main job: build every system, evaluate, rank, pack.
 
-All jobs share one environment, .nox/shared; it is installed again only when pyproject.toml, constraints.txt or the
-Python version changed. Arguments after `--` go to `harness run`, e.g. `nox -- --task iwslt2026-4gb`.
+All jobs share one environment, .nox/shared, which is installed again when pyproject.toml, constraints.txt or the Python
+version has changed. Arguments after `--` go to `harness run`, e.g. `nox -- --task iwslt2026-4gb`.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ EXECUTABLES = SHARED / "bin"
 
 
 def stamp(extras: str) -> str:
-    """Return the sum of everything that decides what an environment holds."""
+    """Return a checksum of everything that determines the contents of an environment."""
     parts = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
     parts += [extras.encode(), sys.version.encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -56,19 +56,19 @@ def stage(session: nox.Session, name: str) -> None:
 
 @nox.session(name="build-all", venv_backend="none")
 def build_all(session: nox.Session) -> None:
-    """Build every registered system and weigh it against the limit."""
+    """Build every registered system and compare its size with the limit."""
     stage(session, "build")
 
 
 @nox.session(venv_backend="none")
 def evaluate(session: nox.Session) -> None:
-    """Let every artifact translate the test sets, and score what it says."""
+    """Translate the test sets with every artifact, and score the translations."""
     stage(session, "evaluate")
 
 
 @nox.session(venv_backend="none")
 def leaderboard(session: nox.Session) -> None:
-    """Rank everything on the quality-size frontier."""
+    """Rank the evaluated systems on the quality-size frontier."""
     stage(session, "leaderboard")
 
 
@@ -80,7 +80,7 @@ def package(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests; on every core unless the arguments say otherwise."""
+    """Run the tests; on every core unless the arguments set the number of processes."""
     prepare(session, DEVELOPMENT)
     workers = [] if any(a.startswith(("-n", "--numprocesses")) for a in session.posargs) else ["-n", "auto"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,9 +1,10 @@
-"""`harness compare`: test whether one system is significantly better than another."""
+"""`harness compare`: test whether the difference between two systems is significant."""
 
 import click
 
-from harness.cli.options import Options, common
+from harness.cli.options import Options, Output, common
 from harness.reporting.system_comparison import compare
+from harness.testsets.load import test_set_name
 
 
 @click.command("compare")
@@ -12,7 +13,7 @@ from harness.reporting.system_comparison import compare
 @click.argument("test_set")
 @click.argument("direction")
 @common
-def compare_command(options: Options, one: str, other: str, test_set: str, direction: str) -> None:
+def compare_command(options: Options, one: str, other: str, test_set: str, direction: str) -> Output:
     """Compare systems ONE and OTHER on TEST_SET in DIRECTION, by paired bootstrap and approximate randomisation."""
-    found = compare(options.task, (one, other), (test_set, direction), options.workdir)
-    options.emit(found, "\n".join(map(str, found)))
+    found = compare(options.task, (one, other), (test_set_name(test_set), direction), options.workdir)
+    return Output(found, "\n".join(map(str, found)))

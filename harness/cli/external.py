@@ -1,12 +1,10 @@
-"""`harness import-hypotheses` and `rescore`: other people's translations, scored and ranked."""
+"""`harness import-hypotheses` and `rescore`: score and rank the translations of other systems."""
 
-import sys
 from pathlib import Path
 
 import click
 
-from harness.cli.options import Options, common, parse_bytes
-from harness.core.errors import UserError
+from harness.cli.options import Options, Output, common, parse_bytes
 from harness.core.findings import exit_code
 from harness.core.progress import log
 from harness.evaluation.evaluate import evaluate_external
@@ -26,18 +24,16 @@ from harness.testsets.segments_yaml import read_yaml
 @click.option("--column", default="", help="Column of a .csv file that holds the translations.")
 @click.option("--segmentation", type=click.Path(path_type=Path), help="YAML of the segments that were translated.")
 @common
-def import_command(options: Options, name: str, file: Path, test_set: str, direction: str, **rest: str) -> None:
-    """Import translations of another system from FILE under the name NAME; the leaderboard ranks them with ours."""
-    if direction not in options.task.directions:
-        known = ", ".join(options.task.directions)
-        raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
+def import_command(options: Options, name: str, file: Path, test_set: str, direction: str, **rest: str) -> Output:
+    """Import another system's translations from FILE under the name NAME; the leaderboard ranks them too."""
+    options.task.language_pair(direction)
     segments = read_yaml(Path(rest["segmentation"])) if rest["segmentation"] else ()
-    wanted = HypothesisImport(name, file, rest["column"], parse_bytes(rest["declared_size"]), segments)
+    request = HypothesisImport(name, file, rest["column"], parse_bytes(rest["declared_size"]), segments)
     context = ScoringContext(options.task, load_test_set(test_set, options.workdir), direction, options.workdir)
-    made = import_hypotheses(wanted, context.test_set, direction, options.workdir)
+    made = import_hypotheses(request, context.test_set, direction, options.workdir)
     scores = evaluate_external(made, context).scores
     text = "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
-    options.emit(
+    return Output(
         {"name": name, "artifact": made.artifact, "lines": len(made.texts), "scores": scores},
         f"{name} (external, declared {made.declared_bytes:,} bytes)  {made.test_set} {direction}  {text}",
     )
@@ -46,13 +42,12 @@ def import_command(options: Options, name: str, file: Path, test_set: str, direc
 @click.command("rescore")
 @click.argument("folder", type=click.Path(path_type=Path))
 @common
-def rescore_command(options: Options, folder: Path) -> None:
-    """Score every submission in FOLDER (archives, or unpacked) on the task's test sets: exit code 1 on any fault."""
+def rescore_command(options: Options, folder: Path) -> Output:
+    """Score every submission in FOLDER (archives, or unpacked) on the task's test sets: exit code 1 on any error."""
     report = rescore(folder, options.task, options.workdir)
-    options.emit(report, _table(report, options.task.scoring.metrics))
     for finding in report.findings:
         log(str(finding))
-    sys.exit(exit_code(report.findings))
+    return Output(report, _table(report, options.task.scoring.metrics), exit_code(report.findings))
 
 
 def _table(report: RescoreReport, metrics: tuple[str, ...]) -> str:

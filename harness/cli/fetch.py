@@ -1,10 +1,9 @@
-"""`harness fetch`: download data, models and checkpoints, and check them."""
+"""`harness fetch`: download and verify data, models and checkpoints."""
 
 import click
 
-from harness.cli.options import json_option
+from harness.cli.options import Output, json_option
 from harness.core.errors import UserError
-from harness.core.files import canonical_json
 from harness.core.progress import log
 from harness.core.workdir import WorkDir, open_workdir
 from harness.fetch import Fetched, fetch
@@ -13,27 +12,25 @@ from harness.fetch.sources import DownloadSource, all_sources, load_source
 
 @click.command("fetch")
 @click.argument("names", nargs=-1)
-@click.option("--workdir", default=None, help="Folder for sums and archives [default: work, or $HARNESS_WORKDIR].")
+@click.option("--workdir", default=None, help="Folder for checksums and archives [default: work, or $HARNESS_WORKDIR].")
 @json_option
-def fetch_command(names: tuple[str, ...], workdir: str | None, as_json: bool) -> None:
-    """Download the sources NAMES, each a name or a .toml file; without NAMES, list what there is.
+def fetch_command(names: tuple[str, ...], workdir: str | None) -> Output:
+    """Download the sources NAMES, each a name or a .toml file; without NAMES, list all sources.
 
-    What is there already is verified; what broke off goes on; sums that are not published are recorded at the first
-    fetch and enforced from then on.
+    Files that are present are verified, and interrupted downloads continue. A checksum that is not published is
+    recorded at the first download and enforced from then on.
     """
     if not names:
         sources = all_sources()
-        print(canonical_json(sources).decode() if as_json else "\n".join(map(_line, sources)))
-        return
-    sources = [load_source(name) for name in names]
-    found, failures = _fetch_all(sources, open_workdir(workdir))
-    print(canonical_json(found).decode() if as_json else "\n".join(map(_report, found)))
-    if failures:
+        return Output(sources, "\n".join(map(_line, sources)))
+    found, failures = _fetch_all([load_source(name) for name in names], open_workdir(workdir))
+    if not found:
         raise UserError(" ".join(failures))
+    return Output(found, "\n".join(map(_report, found)), exit_code=UserError.exit_code if failures else 0)
 
 
 def _fetch_all(sources: list[DownloadSource], workdir: WorkDir) -> tuple[list[Fetched], list[str]]:
-    """Fetch one after the other; what stops one of several does not stop the others."""
+    """Fetch one source after another, and return what was fetched and why the others failed."""
     found, failures = [], []
     for source in sources:
         try:

@@ -1,11 +1,10 @@
-"""`harness finetune`: adapt a checkpoint to speech translation by LoRA."""
+"""`harness finetune`: adapt a checkpoint to speech translation with LoRA."""
 
 from pathlib import Path
 
 import click
 
-from harness.cli.options import device_option, json_option
-from harness.core.files import canonical_json
+from harness.cli.options import Output, device_option, json_option
 from harness.core.workdir import open_workdir
 from harness.finetune import FinetuneRequest, finetune, load_recipe
 
@@ -20,10 +19,10 @@ _DIRECTORY = click.Path(path_type=Path)
 @click.option("--workdir", default=None, help="Folder for states and features [default: work, or $HARNESS_WORKDIR].")
 @device_option
 @json_option
-def finetune_command(  # noqa: PLR0913, PLR0917 - one argument per option
-    checkpoint: Path, recipe: str, data: Path, output: Path, workdir: str | None, device: str, as_json: bool
-) -> None:
+def finetune_command(
+    checkpoint: Path, recipe: str, data: Path, output: Path, workdir: str | None, device: str
+) -> Output:
     """Adapt a checkpoint by LoRA and merge the adapter; a run that was stopped continues from its last saved state."""
     request = FinetuneRequest(checkpoint, load_recipe(recipe), data, output, device)
     result = finetune(request, open_workdir(workdir))
-    print(canonical_json(result).decode() if as_json else result.path)
+    return Output(result, str(result.path))

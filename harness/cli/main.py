@@ -1,6 +1,5 @@
-"""The command `harness`: sub-commands are imported when they are called, so that each starts as fast as it can."""
+"""The command `harness`. A sub-command is imported when it is called, so that each starts fast."""
 
-import importlib
 import os
 import sys
 
@@ -8,59 +7,65 @@ import click
 
 from harness import __version__
 from harness.core.errors import UserError
+from harness.core.registry import TargetRegistry
 
-_COMMANDS = {
-    "list": "harness.cli.systems:list_command",
-    "plan": "harness.cli.systems:plan_command",
-    "build": "harness.cli.artifacts:build_command",
-    "size": "harness.cli.artifacts:size_command",
-    "sensitivity": "harness.cli.sensitivity:sensitivity_command",
-    "fetch": "harness.cli.fetch:fetch_command",
-    "segment": "harness.cli.segment:segment_command",
-    "segmenters": "harness.cli.segmenters:segmenters_command",
-    "generate": "harness.cli.evaluation:generate_command",
-    "score": "harness.cli.evaluation:score_command",
-    "compare": "harness.cli.compare:compare_command",
-    "ladder": "harness.cli.ladder:ladder_command",
-    "leaderboard": "harness.cli.evaluation:leaderboard_command",
-    "import-hypotheses": "harness.cli.external:import_command",
-    "rescore": "harness.cli.external:rescore_command",
-    "tables": "harness.cli.tables:tables_command",
-    "pack": "harness.cli.submission:pack_command",
-    "check": "harness.cli.submission:check_command",
-    "run": "harness.cli.run:run_command",
-    "vocabulary": "harness.cli.vocabulary:vocabulary_command",
-    "training-manifest": "harness.cli.training_manifest:training_manifest_command",
-    "finetune": "harness.cli.finetune:finetune_command",
-}
+COMMANDS = TargetRegistry(
+    "command",
+    "commands",
+    {
+        "list": "harness.cli.systems:list_command",
+        "plan": "harness.cli.systems:plan_command",
+        "build": "harness.cli.artifacts:build_command",
+        "size": "harness.cli.artifacts:size_command",
+        "sensitivity": "harness.cli.sensitivity:sensitivity_command",
+        "fetch": "harness.cli.fetch:fetch_command",
+        "segment": "harness.cli.segment:segment_command",
+        "segmenters": "harness.cli.segmenters:segmenters_command",
+        "generate": "harness.cli.evaluation:generate_command",
+        "score": "harness.cli.evaluation:score_command",
+        "compare": "harness.cli.compare:compare_command",
+        "ladder": "harness.cli.ladder:ladder_command",
+        "leaderboard": "harness.cli.evaluation:leaderboard_command",
+        "import-hypotheses": "harness.cli.external:import_command",
+        "rescore": "harness.cli.external:rescore_command",
+        "tables": "harness.cli.tables:tables_command",
+        "pack": "harness.cli.submission:pack_command",
+        "check": "harness.cli.submission:check_command",
+        "run": "harness.cli.run:run_command",
+        "vocabulary": "harness.cli.vocabulary:vocabulary_command",
+        "training-manifest": "harness.cli.training_manifest:training_manifest_command",
+        "finetune": "harness.cli.finetune:finetune_command",
+    },
+)
+"""The commands in the order of the work. Installed packages add theirs through entry points `stcompress.commands`."""
 
 
-class _Lazy(click.Group):
-    """A group that imports a sub-command's module only when that sub-command is wanted."""
+class _LazyGroup(click.Group):
+    """A group that imports the module of a command when that command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names in the order of the work; nothing is imported."""
-        return list(_COMMANDS)
+        """Return the names of all commands; no command is imported."""
+        return list(COMMANDS.names)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a sub-command and return it; None where there is none."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute = _COMMANDS[cmd_name].split(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
-        return command
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
+        """Import a command and return it.
+
+        Raises:
+            UserError: there is none; the sentence suggests similar names.
+        """
+        return COMMANDS.load(cmd_name, click.Command)
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
 def group() -> None:
-    """Build, weigh, run, score, rank and pack compressed speech-translation models."""
+    """Build, measure, run, score, rank and pack compressed speech-translation models."""
 
 
 def main() -> None:
-    """Run the command line: a user's mistake is one sentence and exit code 2, Ctrl-C exit code 130."""
-    # A library that asks a hub for what is not on disk would hang without a network, and break "nothing unasked".
+    """Run the command line: a user's mistake is one sentence and exit code 2, Ctrl-C is exit code 130."""
+    # Libraries of Hugging Face look for files that are not on disk on the hub, and hang without a network; the harness
+    # downloads only in `harness fetch`.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
@@ -68,12 +73,13 @@ def main() -> None:
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as error:
-        _fail(f"{error.format_message().rstrip('.')}. `harness --help` shows what there is.", 2)
+        _fail(f"{error.format_message().rstrip('.')}. `harness --help` lists the commands and their options.", 2)
     except UserError as error:
         _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("Interrupted; what was complete is kept, and the same command goes on from there.", 130)
+        _fail("Interrupted; finished results are kept, and the same command continues from there.", 130)
     except BrokenPipeError:
+        # The reader of the pipe has gone, e.g. `head`; Python would write to the pipe once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,7 +1,7 @@
-"""`harness run`: the main job, whole or by stage."""
+"""`harness run`: the main job, as a whole or by stage."""
 
+import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import click
 import msgspec
 
-from harness.cli.options import Options, common, device_option
-from harness.cli.submission import show_package
+from harness.cli.options import Options, Output, add_options, common, device_option
+from harness.cli.submission import package_output
 from harness.compression.registry import all_systems, get_system
 from harness.config.task import Task
 from harness.core import manifests
+from harness.core.errors import UserError
 from harness.core.progress import log
 from harness.pipeline.main_job import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
 from harness.reporting.leaderboard import render_json, render_terminal, write_leaderboard
@@ -23,12 +24,12 @@ from harness.submission.manifest import load_submission
 
 @dataclass(frozen=True)
 class JobSelection:
-    """Which part of the main job is wanted.
+    """The part of the main job that is run.
 
     Attributes:
-        stages: names of stages, in any order.
-        systems: names of systems.
-        submission: the submission manifest.
+        stages: names of the stages, in any order.
+        systems: names of the systems.
+        submission: name or path of the submission manifest.
         task: the task, with the systems that translate its blind sets.
     """
 
@@ -49,24 +50,22 @@ def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
         task = msgspec.structs.replace(options.task, blind_systems=blind)
         return function(options, JobSelection(stages, systems, submission, task), **rest)
 
-    wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
-    wrapper.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     names = [stage.value for stage in Stage]
-    for option in (
+    return add_options(
+        function,
+        wrapper,
         click.option("--all-sets", is_flag=True, help="All systems translate the blind sets."),
         click.option("--submission", default=None, help="Submission manifest to pack [default: the task's name]."),
         click.option("--system", "names", multiple=True, help="Only this system; may be repeated."),
         click.option("--stage", "stages", multiple=True, type=click.Choice(names), help="Only this stage."),
-    ):
-        wrapper = option(wrapper)
-    return wrapper
+    )
 
 
 def _entered(submission: str, task: Task) -> tuple[str, ...]:
-    """Return the systems that a submission enters: they translate the blind sets too.
+    """Return the systems that a submission enters, which translate the blind sets too.
 
     Raises:
-        UserError: the submission does not suit the task; said before hours of work, not after them.
+        UserError: the submission does not match the task. It is read here so that this is found before hours of work.
     """
     if not submission.endswith(".toml") and submission not in manifests.names("submissions"):
         return ()
@@ -74,35 +73,43 @@ def _entered(submission: str, task: Task) -> tuple[str, ...]:
 
 
 @click.command("run")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Systems that translate at a time.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Systems processed in parallel.")
 @device_option
 @common
 @part_options
-def run_command(options: Options, wanted: JobSelection, jobs: int, device: str) -> None:
-    """Build every system, evaluate, rank and pack. What is done already is kept; a killed run goes on."""
-    systems = tuple(map(get_system, wanted.systems))
-    job = Job(wanted.task, systems, options.workdir, device, jobs)
-    steps: dict[Stage, Callable[[], tuple[Failure, ...]]] = {
-        Stage.BUILD: lambda: _build(options, job),
-        Stage.EVALUATE: lambda: _evaluate(options, job),
-        Stage.LEADERBOARD: lambda: show_leaderboard(options, job),
+def run_command(options: Options, selection: JobSelection, jobs: int, device: str) -> Output:
+    """Build every system, evaluate, rank and pack. Finished results are kept, and a killed run continues.
+
+    With --json, the value is an object with one member for each stage that was run.
+    """
+    systems = tuple(map(get_system, selection.systems))
+    job = Job(selection.task, systems, options.workdir, device, jobs)
+    stages: dict[Stage, Callable[[], tuple[Output, tuple[Failure, ...]]]] = {
+        Stage.BUILD: lambda: _build(job),
+        Stage.EVALUATE: lambda: _evaluate(job),
+        Stage.LEADERBOARD: lambda: (leaderboard_output(options, job), ()),
+        Stage.PACKAGE: lambda: (package_output(options, selection.submission, device), ()),
     }
-    failures = [failure for stage in steps if stage in wanted.stages for failure in steps[stage]()]
-    faults = show_package(options, wanted.submission, device) if Stage.PACKAGE in wanted.stages else 0
+    outputs: dict[Stage, Output] = {}
+    failures: list[Failure] = []
+    for stage in (stage for stage in stages if stage in selection.stages):
+        outputs[stage], failed = stages[stage]()
+        options.show(outputs[stage].text)
+        failures += failed
     if failures:
         log(f"{len(failures)} failed: " + ", ".join(sorted({failure.system for failure in failures})))
-    sys.exit(2 if failures else faults)
+    code = UserError.exit_code if failures else max((output.exit_code for output in outputs.values()), default=0)
+    return Output({stage: output.value for stage, output in outputs.items()}, exit_code=code)
 
 
-def _build(options: Options, job: Job) -> tuple[Failure, ...]:
+def _build(job: Job) -> tuple[Output, tuple[Failure, ...]]:
     built = build_stage(job)
-    options.emit(built, _sizes(options, built))
-    return built.failures
+    return Output(built, _sizes(job.task, built)), built.failures
 
 
-def _sizes(options: Options, built: Built) -> str:
-    limit = options.task.limit
-    lines = [f"{'system':<20} {'bytes':>16} {'GB':>8} {'GiB':>8} {'weights only':>16}  limit {limit.bytes:,}"]
+def _sizes(task: Task, built: Built) -> str:
+    heading = f"{'system':<20} {'bytes':>16} {'GB':>8} {'GiB':>8} {'weights only':>16}  limit {task.limit.bytes:,}"
+    lines = [heading]
     for report, fits in zip(built.sizes, built.fits, strict=True):
         lines.append(
             f"{report.system:<20} {report.total:>16,} {report.total / 1e9:>8.4f} {report.total / 2**30:>8.4f} "
@@ -111,22 +118,20 @@ def _sizes(options: Options, built: Built) -> str:
     return "\n".join(lines)
 
 
-def _evaluate(options: Options, job: Job) -> tuple[Failure, ...]:
+def _evaluate(job: Job) -> tuple[Output, tuple[Failure, ...]]:
     done = evaluate_stage(job)
     lines = [f"{e.system:<20} {e.test_set} {e.direction}  " + _scores(e.scores) for e in done.evaluations]
-    options.emit(done, "\n".join(lines))
-    return done.failures
+    return Output(done, "\n".join(lines)), done.failures
 
 
 def _scores(scores: tuple[Score, ...]) -> str:
     return "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
 
 
-def show_leaderboard(options: Options, job: Job) -> tuple[Failure, ...]:
-    """Rank, write the leaderboard's files and print it."""
+def leaderboard_output(options: Options, job: Job) -> Output:
+    """Rank a job's evaluated systems and write the leaderboard's files; the value is that of `leaderboard.json`."""
     board = leaderboard_stage(job)
     files = write_leaderboard(board, options.workdir.leaderboard)
-    width = shutil.get_terminal_size((120, 24)).columns
-    print(render_json(board) if options.as_json else render_terminal(board, width))
     log("wrote " + ", ".join(str(path) for path in files))
-    return ()
+    width = shutil.get_terminal_size((120, 24)).columns
+    return Output(json.loads(render_json(board)), render_terminal(board, width))

@@ -1,11 +1,11 @@
-"""`harness segment`: cut a test set's recordings."""
+"""`harness segment`: divide the recordings of a test set into segments."""
 
 from pathlib import Path
 
 import click
 import msgspec
 
-from harness.cli.options import Options, common, device_option
+from harness.cli.options import Options, Output, common, device_option
 from harness.core.errors import MissingExtraError
 from harness.core.files import write_bytes
 from harness.core.findings import Finding
@@ -20,13 +20,13 @@ from harness.testsets.testset import TestSet
 
 
 class SegmentOutput(msgspec.Struct, frozen=True):
-    """What the command says.
+    """Output of the command.
 
     Attributes:
-        file: the YAML that was written.
+        file: path of the YAML file that was written.
         segmentation: the segments.
-        coverage: what they do to the speech; None where nothing says where speech is.
-        findings: about recordings and segments.
+        coverage: how much of the speech they keep, drop or split; None where it is not known where speech is.
+        findings: findings about recordings and segments.
     """
 
     file: str
@@ -37,12 +37,12 @@ class SegmentOutput(msgspec.Struct, frozen=True):
 
 @click.command("segment")
 @click.argument("test_set")
-@click.option("--by", default=None, help="gold, fixed, shas, silero or file:PATH [default: what the task says].")
+@click.option("--by", default=None, help="gold, fixed, shas, silero or file:PATH [default: the task's].")
 @click.option("--out", default=None, help="Where to write the YAML [default: segmentations/ in the work directory].")
 @device_option
 @common
-def segment_command(options: Options, test_set: str, by: str | None, out: str | None, device: str) -> None:
-    """Cut TEST_SET into segments, print them as YAML, and say how much speech they drop or split."""
+def segment_command(options: Options, test_set: str, by: str | None, out: str | None, device: str) -> Output:
+    """Divide TEST_SET into segments, print them as YAML, and report how much speech they drop or split."""
     loaded = load_test_set(test_set, options.workdir)
     settings = options.task.segmenting.by(by) if by else options.task.segmenting
     made = _segment(loaded, settings, options.workdir, device, out)
@@ -50,7 +50,7 @@ def segment_command(options: Options, test_set: str, by: str | None, out: str | 
         log(str(finding))
     log(str(made.coverage) if made.coverage else "No coverage report: there are no gold segments and no silero-vad.")
     log(f"written to {made.file}")
-    options.emit(made, to_yaml(made.segmentation.segments).decode().rstrip("\n"))
+    return Output(made, to_yaml(made.segmentation.segments).decode().rstrip("\n"))
 
 
 def _segment(test_set: TestSet, settings: Segmenting, workdir: WorkDir, device: str, out: str | None) -> SegmentOutput:

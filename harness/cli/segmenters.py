@@ -1,11 +1,12 @@
-"""`harness segmenters`: gold, SHAS, silero and fixed windows side by side."""
+"""`harness segmenters`: compare the segmenters on the same test sets."""
 
 import click
 
-from harness.cli.options import Options, common, device_option
-from harness.core.errors import UserError
+from harness.cli.options import Options, Output, common, device_option
 from harness.core.files import write_bytes
 from harness.core.progress import log
+from harness.pipeline.main_job import system_under_test
+from harness.reporting.segmenter_comparison import compare_segmenters, render_markdown
 
 
 @click.command("segmenters")
@@ -14,21 +15,15 @@ from harness.core.progress import log
 @click.argument("test_sets", nargs=-1)
 @device_option
 @common
-def segmenters_command(options: Options, system: str, direction: str, test_sets: tuple[str, ...], device: str) -> None:
-    """Cut TEST_SETS (by default all of the task's) in every way, translate with SYSTEM in DIRECTION, and compare."""
-    from harness.calibration.system_artifacts import find_artifact
-    from harness.evaluation.evaluate import SystemUnderTest
-    from harness.inference.load import engine_loader
-    from harness.reporting.segmenter_comparison import compare_segmenters, render_markdown
-
-    if direction not in options.task.directions:
-        known = ", ".join(options.task.directions)
-        raise UserError(f"Task {options.task.name!r} has no direction {direction!r}: it has {known}.")
-    artifact = find_artifact(options.task, system, options.workdir)
-    under_test = SystemUnderTest(options.task, artifact, engine_loader(artifact, device), device, options.workdir)
+def segmenters_command(
+    options: Options, system: str, direction: str, test_sets: tuple[str, ...], device: str
+) -> Output:
+    """Segment TEST_SETS (by default all of the task's) by every method, translate with SYSTEM, and compare."""
+    options.task.language_pair(direction)
+    under_test = system_under_test(options.task, system, options.workdir, device)
     rows = compare_segmenters(under_test, test_sets or options.task.sets(direction), direction)
     text = render_markdown(rows)
     path = options.workdir.leaderboard / f"segmenters-{system}-{direction}.md"
     write_bytes(path, text.encode())
     log(f"wrote {path}")
-    options.emit(rows, text.rstrip("\n"))
+    return Output(rows, text.rstrip("\n"))

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.cli.options import json_option
-from harness.core.files import canonical_json
+from harness.cli.options import Output, json_option
 from harness.finetune.corpora import CORPORA, Corpus, ManifestReport, Mixture, load_mixture, training_manifest
 
 _DIRECTORY = click.Path(path_type=Path)
@@ -34,16 +33,14 @@ class _CorpusCommand(click.Command):
 @click.option("--output", type=_DIRECTORY, required=True, help="The manifest to write: JSON lines.")
 @click.option("--seed", type=int, default=None, help="Seed of the choice of rows instead of the mixture's.")
 @json_option
-def training_manifest_command(
-    mixture: str, output: Path, seed: int | None, as_json: bool, **options: Path | None
-) -> None:
+def training_manifest_command(mixture: str, output: Path, seed: int | None, **options: Path | None) -> Output:
     """Sample the rows of MIXTURE (a name, or a .toml file) from released corpora."""
     given = {entry.name: options[_parameter(entry.value)] for entry in CORPORA}
     folders = {name: folder for name, folder in given.items() if folder is not None}
     loaded = load_mixture(mixture)
     chosen = loaded if seed is None else msgspec.structs.replace(loaded, seed=seed)
     report = training_manifest(chosen, folders, output)
-    print(canonical_json(report).decode() if as_json else _text(report, chosen))
+    return Output(report, _text(report, chosen))
 
 
 def _text(report: ManifestReport, mixture: Mixture) -> str:

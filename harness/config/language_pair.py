@@ -1,4 +1,4 @@
-"""Language pairs: the direction of a translation, as an object and as the text `en-de` that files use for it."""
+"""Language pairs: the direction of a translation, as a struct and in the text form `en-de`."""
 
 from harness.core.manifests import ManifestTable
 

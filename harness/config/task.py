@@ -1,4 +1,4 @@
-"""Tasks: what a campaign asks, as data."""
+"""Tasks: the rules, data and settings of a campaign."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +9,10 @@ from harness.config.decoding_guards import DecodingGuards
 from harness.config.language_pair import LanguagePair
 from harness.config.scoring import Scoring
 from harness.config.segmentation import Segmenting
+from harness.config.task_profile import read_profile
 from harness.core import manifests
 from harness.core.errors import UserError
 from harness.core.manifests import ManifestTable
-
-FORMAT = 1
 
 
 class Counted(StrEnum):
@@ -28,7 +27,7 @@ class Limit(ManifestTable, frozen=True):
 
     Attributes:
         bytes: the limit in bytes.
-        strict: whether the size must be below the limit (else equal is allowed).
+        strict: whether the size must be below the limit; otherwise it may be equal.
         counts: which bytes count.
         note: where the number comes from.
     """
@@ -39,7 +38,7 @@ class Limit(ManifestTable, frozen=True):
     note: str = ""
 
     def admits(self, counted: int) -> bool:
-        """Whether that many counted bytes keep the limit."""
+        """Whether a size in counted bytes is within the limit."""
         return counted < self.bytes if self.strict else counted <= self.bytes
 
 
@@ -49,7 +48,7 @@ class Decoding(ManifestTable, frozen=True):
     Attributes:
         batch_size: segments per batch at most.
         max_new_tokens: generated tokens per segment at most.
-        guards: what is done against repetitions and endless answers; nothing by default.
+        guards: options against repetitions and endless output; all off by default.
         note: where the values come from.
     """
 
@@ -59,7 +58,7 @@ class Decoding(ManifestTable, frozen=True):
     note: str = ""
 
     def on(self, name: str, campaign_name: str) -> "Decoding":
-        """Return the settings for a test set: without guards where that is for others only."""
+        """Return the settings for a test set: without guards where those are for other sets only."""
         sets = self.guards.sets
         if not sets or name in sets or campaign_name in sets:
             return msgspec.structs.replace(self, guards=msgspec.structs.replace(self.guards, sets=()))
@@ -67,11 +66,11 @@ class Decoding(ManifestTable, frozen=True):
 
 
 class Prompt(ManifestTable, frozen=True):
-    """How the model is asked.
+    """The request to the model.
 
     Attributes:
-        text: the request; `{target_lang}` stands for the target language's English name. Without `chat` it holds
-            the audio markers itself.
+        text: the request; `{target_lang}` is replaced by the target language's English name. Without `chat` it
+            contains the audio markers.
         chat: whether the request is a user turn in the checkpoint's own chat template, after the audio.
     """
 
@@ -80,13 +79,13 @@ class Prompt(ManifestTable, frozen=True):
 
 
 class Role(ManifestTable, frozen=True):
-    """A part that one checkpoint plays (untuned, finetuned, instruct), and how a model of that role is used.
+    """The role of a checkpoint (untuned, finetuned, instruct), and how a model in that role is used.
 
     Attributes:
-        checkpoint: directory in Hugging Face's layout; a relative path is read against the project's folder.
-        hub: repository on the Hugging Face hub that the checkpoint is, or was made from.
-        pretraining: data sets that the campaign's base model was trained on before the campaign gave it to everyone;
-            they do not count towards the condition of a submission.
+        checkpoint: directory in Hugging Face's layout; a relative path refers to the project's folder.
+        hub: repository of the checkpoint, or of its base model, on the Hugging Face hub.
+        pretraining: training data of the base model that the campaign provides; they do not count towards the
+            condition of a submission.
         prompt: name of one of the task's prompts.
         decoding: settings of generation.
         directions: directions that the role's systems are evaluated on.
@@ -106,11 +105,11 @@ class Role(ManifestTable, frozen=True):
 
 
 class Names(ManifestTable, frozen=True):
-    """How the campaign names things.
+    """The campaign's names.
 
     Attributes:
         archive_task: first folder in the archive, e.g. `MODELCOMPRESSION`.
-        model: pattern of the model's name, with `{team}`, `{pair}`, `{condition}` and `{entry}`.
+        model: pattern of a model's name, with `{team}`, `{pair}`, `{condition}` and `{entry}`.
         constrained_data: data sets that may support the compression in the constrained condition.
     """
 
@@ -120,7 +119,7 @@ class Names(ManifestTable, frozen=True):
 
 
 class Task(ManifestTable, frozen=True):
-    """What a campaign asks.
+    """The rules, data and settings of a campaign.
 
     Attributes:
         name: the profile's name.
@@ -129,14 +128,14 @@ class Task(ManifestTable, frozen=True):
         directions: by direction.
         prompts: by name.
         roles: by name.
-        development_sets: names of test sets that may be used to make decisions, by direction.
+        development_sets: names of the test sets on which choices may be made, by direction.
         test_sets: names of the test sets that every system is measured on, by direction.
         blind_sets: names of the test sets that the campaign scores, by direction; where there are any, an archive
-            holds them and not the test sets.
-        blind_systems: systems that translate the blind sets unasked.
-        segmentation: how recordings are cut; a method's name alone means it with the published settings.
+            holds these instead of the test sets.
+        blind_systems: systems that translate the blind sets by default.
+        segmentation: how recordings are segmented; a method's name alone means its published settings.
         names: the campaign's names.
-        scoring: metrics and what comes before them.
+        scoring: metrics, and the processing before them.
     """
 
     name: str
@@ -163,9 +162,19 @@ class Task(ManifestTable, frozen=True):
             raise UserError(f"Task {self.name!r} has no role {name!r}: it has {', '.join(self.roles)}.")
         return self.roles[name]
 
+    def language_pair(self, direction: str) -> LanguagePair:
+        """Return the languages of a direction such as `en-de`.
+
+        Raises:
+            UserError: the task has no such direction.
+        """
+        if direction not in self.directions:
+            raise UserError(f"Task {self.name!r} has no direction {direction!r}: it has {', '.join(self.directions)}.")
+        return self.directions[direction]
+
     @property
     def segmenting(self) -> Segmenting:
-        """How recordings are cut."""
+        """How recordings are segmented."""
         return Segmenting(default=self.segmentation) if isinstance(self.segmentation, str) else self.segmentation
 
     def submitted(self, direction: str) -> tuple[str, ...]:
@@ -185,13 +194,15 @@ def load_task(name: str) -> Task:
     """Read a task profile by name, or from the path of a .toml file.
 
     Raises:
-        UserError: unknown, unreadable, or a role or set refers to something that the profile does not define.
+        UserError: the profile is unknown or unreadable, or refers to a prompt or direction that it does not define.
     """
     path = manifests.find("tasks", name)
-    task = manifests.read_toml(path, Task, FORMAT)
+    task = manifests.convert_table(path, read_profile(path), Task)
     for role_name, role in task.roles.items():
         if role.prompt not in task.prompts:
-            raise UserError(f"{path}: role {role_name!r} asks for prompt {role.prompt!r}, which is not defined.")
+            raise UserError(
+                f"{path}: role {role_name!r} has the prompt {role.prompt!r}, which is not defined: add it to [prompts]."
+            )
     _check_directions(path, task)
     return task
 
@@ -200,7 +211,7 @@ def _check_directions(path: Path, task: Task) -> None:
     used = {direction for role in task.roles.values() for direction in role.directions}
     for direction in sorted(used | set(task.test_sets) | set(task.development_sets) | set(task.blind_sets)):
         if direction not in task.directions:
-            raise UserError(f"{path}: direction {direction!r} is used but not defined.")
+            raise UserError(f"{path}: direction {direction!r} is used but not defined: define it under [directions].")
     for direction, languages in task.directions.items():
         if languages.direction != direction:
             raise UserError(

@@ -1,8 +1,8 @@
-"""What a user did wrong, as one sentence; everything else is a bug and keeps its traceback."""
+"""Errors that a user can correct, as one sentence each. Any other exception is a bug and keeps its traceback."""
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one sentence that ends with what to do next.
+    """A mistake that the user can correct: one sentence that ends with what to do next.
 
     The command line prints the sentence to stderr and exits with code 2.
     """
@@ -21,12 +21,12 @@ class MissingExtraError(UserError):
         )
 
     def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str, str]]:
-        """Travel between processes: an exception is made anew from its arguments, not from its sentence."""
+        """Pickle the arguments: by default an exception is pickled with its message, which `__init__` does not take."""
         return type(self), self._parts
 
 
 class NewerFormatError(UserError):
-    """A file was written by a newer version of the harness than this one."""
+    """A file was written by a newer version of the harness."""
 
     def __init__(self, what: str, found: int, known: int) -> None:
         self._parts = (what, found, known)
@@ -36,16 +36,16 @@ class NewerFormatError(UserError):
         )
 
     def __reduce__(self) -> tuple[type["NewerFormatError"], tuple[str, int, int]]:
-        """Travel between processes: an exception is made anew from its arguments, not from its sentence."""
+        """Pickle the arguments: by default an exception is pickled with its message, which `__init__` does not take."""
         return type(self), self._parts
 
 
 def check_format(what: str, found: object, known: int) -> None:
-    """Refuse a file of a newer or unintelligible format.
+    """Refuse a file of a newer or unknown format.
 
     Args:
-        what: the file, as the user knows it, e.g. its path.
-        found: the `format_version` that the file states.
+        what: name of the file in the error, e.g. its path.
+        found: the file's `format_version`.
         known: the newest version that the caller can read.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the sums that name them."""
+"""Files that are published whole or not at all, and canonical JSON with its sha256."""
 
 import errno
 import hashlib
@@ -20,9 +20,9 @@ JSON_LIMIT = 256 << 20
 
 
 def canonical_json(value: object) -> bytes:
-    """Serialise to the one JSON text that a value has: sorted keys, no spaces, UTF-8.
+    """Serialise a value to its canonical JSON: sorted keys, no spaces, UTF-8.
 
-    Equal values give equal bytes, so the sha256 of the result can name what the value describes.
+    Equal values give equal bytes, so that the sha256 of the result can serve as a content key.
     """
     plain = msgspec.to_builtins(value)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
@@ -46,7 +46,7 @@ def temporary_beside(path: Path) -> Path:
 
 @contextmanager
 def published(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; fsync and rename it to `path` on success, remove it on failure.
+    """Yield a temporary path to write to; fsync and rename it to `path` on success, remove it on failure.
 
     Raises:
         UserError: the folder cannot be written or the disk is full.
@@ -59,7 +59,7 @@ def published(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        advice = ": free some space and run this again, it goes on from there" if error.errno in _FULL else ""
+        advice = ": free some space and run this again, it continues from there" if error.errno in _FULL else ""
         raise UserError(
             f"Cannot write {path}: {error.strerror or error}; nothing was changed there{advice}."
         ) from error
@@ -69,13 +69,13 @@ def published(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Publish `data` as `path`, whole or not at all."""
+    """Write `data` to `path`, whole or not at all."""
     with published(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Publish a value as canonical JSON with a final newline."""
+    """Write a value as canonical JSON with a final newline, whole or not at all."""
     write_bytes(path, canonical_json(value) + b"\n")
 
 
@@ -96,7 +96,7 @@ def publish_directory(partial: Path, final: Path) -> None:
 
 
 def read_bounded(path: Path, limit: int = JSON_LIMIT) -> bytes:
-    """Read a small file whole.
+    """Return the bytes of a small file.
 
     Raises:
         UserError: it is missing, unreadable or larger than `limit` bytes.

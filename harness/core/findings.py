@@ -1,4 +1,4 @@
-"""Findings: what a check has to say about a file."""
+"""Findings: the results of checks."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,14 +7,14 @@ import msgspec
 
 
 class Severity(StrEnum):
-    """How much a finding weighs: an error makes the check fail, a warning does not."""
+    """Severity of a finding: an error makes the check fail, a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that a check has to say.
+    """One result of a check.
 
     Attributes:
         path: the file or archive member that it is about.

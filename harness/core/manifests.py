@@ -1,8 +1,8 @@
-"""Where the manifests lie, and how a TOML manifest is read."""
+"""The manifests: where they are, and how they are read from TOML."""
 
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,13 +26,13 @@ def root() -> Path:
 
 
 def data_root() -> Path:
-    """Return the folder against which relative paths in manifests are read: the clone, or the current folder."""
+    """Return the folder to which relative paths in manifests refer: the clone, or the current folder for a wheel."""
     clone = _PACKAGE.parent
     return clone if (clone / "data" / "manifests").is_dir() else Path.cwd()
 
 
 def find(kind: str, name: str) -> Path:
-    """Return the manifest `name` of a kind (`tasks`, `testsets`, ...); a path to a .toml file is taken as it is.
+    """Return the manifest `name` of a kind (`tasks`, `testsets`, ...); the path of a .toml file is returned unchanged.
 
     Raises:
         UserError: there is no such manifest; the sentence lists those that exist.
@@ -54,14 +54,33 @@ def read_toml(path: Path, cls: type[T], known_format: int) -> T:
     """Read a TOML manifest into a struct.
 
     Raises:
-        UserError: missing, not TOML, of a newer format, or with a field that is missing, unknown or of a wrong type.
+        UserError: the file is missing, not TOML or of a newer format, or a field is missing, unknown or of a wrong
+            type.
+    """
+    return convert_table(path, read_table(path, known_format), cls)
+
+
+def read_table(path: Path, known_format: int) -> dict[str, Any]:
+    """Read a TOML manifest as a table, without its `format_version`.
+
+    Raises:
+        UserError: the file is missing, not TOML, or of a newer format.
     """
     try:
-        value = tomllib.loads(read_bounded(path).decode())
+        table = tomllib.loads(read_bounded(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}.") from error
-    check_format(str(path), value.pop("format_version", None), known_format)
+    check_format(str(path), table.pop("format_version", None), known_format)
+    return table
+
+
+def convert_table(path: Path, table: dict[str, Any], cls: type[T]) -> T:
+    """Convert the table of a manifest to a struct.
+
+    Raises:
+        UserError: a field is missing, unknown or of a wrong type.
+    """
     try:
-        return msgspec.convert(value, cls)
+        return msgspec.convert(table, cls)
     except msgspec.ValidationError as error:
         raise UserError(f"{path}: {error}.") from error

@@ -1,5 +1,6 @@
-"""Work in several processes, for models so small that a second core helps more there than inside the model."""
+"""Work in several processes: a small model gains more from a second process than from a second thread."""
 
+import heapq
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from graphlib import TopologicalSorter
 from typing import TypeVar
 
 from harness.core.errors import UserError
@@ -19,29 +21,30 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 def in_processes(
     work: Callable[[T], None], items: Sequence[T], jobs: int, after: Sequence[AbstractSet[int]] | None = None
 ) -> Iterator[tuple[T, UserError | None]]:
-    """Do a piece of work for every item, several at a time, each process with its share of the cores.
+    """Call a function for every item, in several processes that share the cores.
 
     Args:
-        work: a function of a module, since its name travels to the processes; what it makes, it stores.
-        items: plain values, in the order in which they are begun.
+        work: a function of a module, since the processes import it by name; it stores its result.
+        items: values that can be pickled, in the order in which they are begun.
         jobs: number of processes.
-        after: for each item, the places of those that must be done before it is begun, well or not; smaller than its
-            own.
+        after: for each item, the places of the items that must be finished, whether they failed or not, before it is
+            begun.
 
     Yields:
-        every item as it is done, with the user's mistake that stopped it, if one did.
+        each item when it is finished, with the `UserError` that stopped it, or None.
 
     Raises:
-        UserError: a process died, of memory for example; what was stored is kept.
+        UserError: a process died, for example for lack of memory; stored results are kept.
+        graphlib.CycleError: items wait for each other.
     """
     if not items:
         return
-    context = multiprocessing.get_context("spawn")  # torch does not survive a fork
+    context = multiprocessing.get_context("spawn")  # torch's thread pools and CUDA do not work after a fork
     before = {name: os.environ.get(name) for name in _THREADS}
     workers = min(jobs, len(items))
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_the_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_the_parent_process)
     try:
         for place, future in _finished(pool, workers, work, items, after or [set()] * len(items)):
             error = future.exception()
@@ -49,7 +52,7 @@ def in_processes(
                 raise error
             yield items[place], error
     except BrokenProcessPool as error:
-        raise UserError("A process died, perhaps for want of memory: run this again with --jobs 1.") from error
+        raise UserError("A process died, perhaps for lack of memory: run this again with --jobs 1.") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for name, value in before.items():
@@ -63,34 +66,40 @@ def _finished(
     items: Sequence[T],
     after: Sequence[AbstractSet[int]],
 ) -> Iterator[tuple[int, "Future[None]"]]:
-    """Hand the items over as they become ready, and yield each with its place when it is finished."""
-    waiting = {place: set(lacking) for place, lacking in enumerate(after)}
+    """Submit the items as they become ready, and yield each with its place when it is finished.
+
+    Raises:
+        graphlib.CycleError: items wait for each other.
+    """
+    sorter = TopologicalSorter(dict(enumerate(after)))
+    sorter.prepare()
+    ready: list[int] = []
     running: dict[Future[None], int] = {}
-    while waiting or running:
-        # No more is handed over than is worked on, so that what becomes ready is begun in its place.
-        for place in [place for place, lacking in waiting.items() if not lacking][: workers - len(running)]:
-            del waiting[place]
+    while sorter.is_active():
+        for place in sorter.get_ready():
+            heapq.heappush(ready, place)
+        # No more items are submitted than there are processes, so that an item that becomes ready is begun before those
+        # that come after it.
+        while ready and len(running) < workers:
+            place = heapq.heappop(ready)
             running[pool.submit(work, items[place])] = place
-        if not running:
-            raise ValueError(f"these items wait for each other: {sorted(waiting)}")
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             place = running.pop(future)
-            for lacking in waiting.values():
-                lacking.discard(place)
+            sorter.done(place)
             yield place, future
 
 
-def _follow_the_parent() -> None:
-    """Leave Ctrl-C to the parent, so that one sentence is said about it, and do not outlive it.
+def _end_with_the_parent_process() -> None:
+    """Let Ctrl-C end this process without a traceback, since the parent reports it, and end when the parent ends.
 
-    A process that works on after its parent was killed would write into the same folders as the run that resumes.
+    A process that went on after its parent was killed would write into the same folders as the run that resumes.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=_exit_after_the_parent, daemon=True).start()
 
 
-def _end_with_the_parent() -> None:
+def _exit_after_the_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress and log messages on stderr: a progress bar on a terminal, otherwise a line every few seconds."""
 
 import sys
 import time
@@ -6,36 +6,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Advance = Callable[[int], None]
-"""Tells that so many more units are done."""
+"""Reports that a number of further units are finished."""
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 
 def log(sentence: str) -> None:
-    """Print one line of talk to stderr; data go to stdout and are never mixed with it."""
+    """Print a message to stderr; results go to stdout, so that the two are never mixed."""
     print(sentence, file=sys.stderr, flush=True)
 
 
-_SAID: set[str] = set()
+_LOGGED: set[str] = set()
 
 
 def log_once(sentence: str) -> None:
-    """Print a line of talk to stderr, but not again in this process: what holds for many systems is said once."""
-    if sentence not in _SAID:
-        _SAID.add(sentence)
+    """Print a message to stderr once per process, for a message that holds for many systems."""
+    if sentence not in _LOGGED:
+        _LOGGED.add(sentence)
         log(sentence)
 
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Advance]:
-    """Show how far a piece of work is.
+    """Show the progress of some work.
 
     Args:
         label: what is being done, e.g. `build hqq4`.
-        total: units of work; what a unit is, the caller knows.
+        total: number of units of work, in any unit.
 
     Yields:
-        a function to call with the number of units that have just been done.
+        a function to call with the number of units that have just been finished.
     """
     if sys.stderr.isatty():
         with _bar(label, total) as advance:

@@ -1,4 +1,4 @@
-"""Measurements as files: one JSON per content key."""
+"""Stored measurements: one JSON file per content key."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ def read_measurement(path: Path, cls: type[T]) -> T | None:
     """Return a stored measurement, or None when there is none yet.
 
     Raises:
-        UserError: of a newer format, or it does not read.
+        UserError: the file is of a newer format or is damaged.
     """
     if not path.is_file():
         return None
@@ -25,7 +25,7 @@ def read_measurement(path: Path, cls: type[T]) -> T | None:
     try:
         return msgspec.convert(value, cls)
     except msgspec.ValidationError as error:
-        raise UserError(f"{path} does not read ({error}): remove it and measure again.") from error
+        raise UserError(f"{path} cannot be read ({error}): remove it and measure again.") from error
 
 
 def write_measurement(path: Path, value: msgspec.Struct) -> None:

@@ -22,6 +22,7 @@ GROUP_PREFIX = "stcompress"
 _LISTED = 24
 """Most names that an error lists."""
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -129,15 +130,63 @@ class Registry(Generic[T]):
             self._load(point)
         self._scanned = True
 
-    def _load(self, point: EntryPoint) -> None:
+    def _load(self, point: EntryPoint) -> object:
         # The code of an installed distribution may fail in any way; the user can repair or uninstall it.
         try:
-            point.load()
+            return point.load()
         except Exception as error:
             if isinstance(error, UserError):
                 raise
-            source = point.dist.name if point.dist else point.value
             raise UserError(
-                f"The installed package {source} cannot be loaded for its {self.kind} entry point {point.name!r} "
-                f"({type(error).__name__}: {error}): repair or uninstall it."
+                f"The installed package {_package(point)} cannot be loaded for its {self.kind} entry point "
+                f"{point.name!r} ({type(error).__name__}: {error}): repair or uninstall it."
             ) from error
+
+
+class TargetRegistry(Registry[EntryPoint]):
+    """Entries given by the import path of their value, which is imported when it is loaded and not when it is searched.
+
+    An entry point of the group is an entry: its name is the entry's name, and its value is the import path.
+
+    Args:
+        kind: singular name of the kind in error messages, e.g. `command`.
+        group: last part of the entry-point group, e.g. `commands`.
+        targets: import path `module:attribute` of each entry that needs no installed package, by name.
+    """
+
+    def __init__(self, kind: str, group: str, targets: Mapping[str, str]) -> None:
+        super().__init__(kind, "", group)
+        for name, target in targets.items():
+            self.add(name, EntryPoint(name, target, self.group), target)
+
+    def load(self, name: str, cls: type[V]) -> V:
+        """Import the value of an entry.
+
+        Args:
+            name: the entry's name.
+            cls: class of which the value must be an instance.
+
+        Raises:
+            UserError: there is no such entry, or an installed package's entry cannot be imported or is not a `cls`.
+        """
+        # An entry of our own is found without a search through the installed packages, which is slow.
+        point = self._entries[name].value if name in self._entries else self.get(name)
+        value = self._load(point) if point.dist else point.load()
+        if not isinstance(value, cls):
+            raise UserError(
+                f"The {self.kind} {name!r} of the installed package {_package(point)} is of type "
+                f"{type(value).__name__} instead of {cls.__name__}: repair or uninstall it."
+            )
+        return value
+
+    def _scan(self) -> None:
+        """Register the entry points of installed packages, once, without importing them."""
+        if self._scanned:
+            return
+        for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+            self.add(point.name, point, _package(point))
+        self._scanned = True
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value

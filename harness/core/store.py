@@ -37,7 +37,7 @@ class Store(Generic[T]):
         kind: name of the kind. It is part of every key: a change orphans all stored results.
         value: type of the results, readable by msgspec.
         format: version of the value's form and of the computation behind it. It is part of every key.
-        advice: what a user can do about a file that does not read.
+        advice: what a user can do about a damaged file.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Store(Generic[T]):
         Args:
             folder: where results of this kind are stored.
             inputs: everything that determines the result, as JSON-ready values.
-            label: begins the file's name, for people who look into the folder; it is no part of the key.
+            label: begins the file's name, for people who look into the folder; it is not part of the key.
         """
         key = self.key(inputs)
         name = f"{label}-{key[:KEY_DIGITS]}.json" if label else f"{key}.json"
@@ -73,7 +73,7 @@ class Store(Generic[T]):
         return _value(self, path, envelope, self.key(envelope.inputs))
 
     def open_all(self, folder: Path) -> tuple[tuple[Path, T], ...]:
-        """Read every result of a folder, by file name; files of an older format are passed over.
+        """Read every result of a folder, by file name; files of an older format are skipped.
 
         Raises:
             UserError: a file is damaged, holds another kind of result, or has a newer format.
@@ -119,7 +119,7 @@ class StoreEntry(Generic[T]):
         return None if envelope is None else _value(self.store, self.path, envelope, self.key)
 
     def recall(self) -> T | None:
-        """Return the stored result, or None where there is none that reads: for what is cheap to compute again."""
+        """Return the stored result, or None where it is missing or damaged: for what is cheap to compute again."""
         try:
             return self.read()
         except UserError:

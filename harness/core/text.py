@@ -2,5 +2,5 @@
 
 
 def one_line(text: str) -> str:
-    """Return a text as one line: every line break that any reader may see becomes a space, byte order marks go."""
+    """Return a text as one line: every Unicode line break becomes a space, and byte order marks are removed."""
     return " ".join(text.replace("\ufeff", "").splitlines()).strip()

@@ -1,4 +1,4 @@
-"""The work directory: where every verb leaves its files."""
+"""The work directory, where every command stores its files."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ VARIABLE = "HARNESS_WORKDIR"
 
 @dataclass(frozen=True)
 class WorkDir:
-    """Folders inside the work directory; results in them are named by the sha256 of what made them.
+    """Folders inside the work directory; results in them are named by the sha256 of their inputs.
 
     Attributes:
         root: the work directory itself.
@@ -22,7 +22,7 @@ class WorkDir:
 
     @property
     def artifacts(self) -> Path:
-        """Built artifacts, `<system>-<key>`: the key is the identity, the system's name a label for people."""
+        """Built artifacts, `<system>-<key>`: the key identifies the artifact, the system's name is a label."""
         return self.root / "artifacts"
 
     @property
@@ -32,7 +32,7 @@ class WorkDir:
 
     @property
     def segmentations(self) -> Path:
-        """Segmentations, and in `frames` the probabilities that they are cut from, by content key."""
+        """Segmentations by content key, and in `frames` the frame probabilities on which they are based."""
         return self.root / "segmentations"
 
     @property
@@ -52,7 +52,7 @@ class WorkDir:
 
     @property
     def evaluations(self) -> Path:
-        """Everything measured of a system on a test set, one file each; what the leaderboard reads."""
+        """Evaluations, one file for each system, test set and direction; the leaderboard reads them."""
         return self.root / "evaluations"
 
     @property
@@ -77,12 +77,12 @@ class WorkDir:
 
     @property
     def locks(self) -> Path:
-        """Lock files of what processes are writing."""
+        """Lock files of the files that are being written."""
         return self.root / "locks"
 
     @property
     def cache(self) -> Path:
-        """Sums that are slow to compute again."""
+        """Checksums that are slow to compute again."""
         return self.root / "cache"
 
 

@@ -1,1 +1,1 @@
-"""The main job."""
+"""The main job, and the order in which systems are built."""

@@ -1,5 +1,6 @@
-"""Which systems can be built side by side: those that wait for no measurement and no artifact of another one."""
+"""The order of builds: which systems can be built in parallel, and which wait for what another one makes."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -11,11 +12,11 @@ from harness.compression.registry import System
 
 @dataclass(frozen=True)
 class BuildStep:
-    """A system in the order of building.
+    """A system in the order of builds.
 
     Attributes:
-        system: what is built.
-        after: places in the order of the systems that must be built before it; all of them are smaller than its own.
+        system: the system that is built.
+        after: places, in the order, of the systems that must be built before it; all are smaller than its own place.
     """
 
     system: System
@@ -23,25 +24,34 @@ class BuildStep:
 
 
 def schedule(systems: Sequence[System]) -> tuple[BuildStep, ...]:
-    """Return an order in which no measurement is made twice unless it fails, with what each system waits for.
+    """Return an order of builds in which no measurement is made twice unless it fails.
 
-    A system waits for those that its measurements are made on, and for the first one that makes a measurement which it
-    shares. What others wait for comes first, and then what takes longest, so that no core is idle in the end.
+    A system waits for the systems on which its measurements are made, and for the first system that makes a measurement
+    which both need. Of the systems that are ready, those that others wait for come first, and then those that take
+    longest, so that no core is idle at the end.
     """
     waits = _waits(systems)
-    wanted = {name for names in waits.values() for name in names}
-    ranked = sorted(systems, key=lambda system: (system.name in wanted, _effort(system)), reverse=True)
+    needed = {name for names in waits.values() for name in names}
+    ranked = sorted(systems, key=lambda system: (system.name in needed, _effort(system)), reverse=True)
+    rank = {system.name: place for place, system in enumerate(ranked)}
     places: dict[str, int] = {}
-    ordered: list[System] = []
-    while len(ordered) < len(ranked):
-        ready = next(each for each in ranked if each.name not in places and waits[each.name] <= places.keys())
-        places[ready.name] = len(ordered)
-        ordered.append(ready)
-    return tuple(BuildStep(system, frozenset(places[name] for name in waits[system.name])) for system in ordered)
+    sorter = TopologicalSorter(waits)
+    sorter.prepare()
+    ready: list[int] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heapq.heappush(ready, rank[name])
+        name = ranked[heapq.heappop(ready)].name
+        places[name] = len(places)
+        sorter.done(name)
+    return tuple(BuildStep(ranked[rank[name]], frozenset(places[other] for other in waits[name])) for name in places)
 
 
 def _waits(systems: Sequence[System]) -> dict[str, set[str]]:
-    """Return the names that each system waits for; whoever others measure on comes first, so nobody waits in a ring."""
+    """Return the names of the systems that each system waits for.
+
+    A shared measurement is assigned to the first system in a topological order, so that no cycle arises.
+    """
     by_name = {system.name: system for system in systems}
     built = {
         system.name: {name for request in _needs(system) for name in request.systems} & by_name.keys()

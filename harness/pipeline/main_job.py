@@ -1,4 +1,4 @@
-"""The main job: build every system, evaluate, rank, pack; every stage reads what the one before left on disk."""
+"""The main job: build every system, evaluate and rank. Each stage reads the files that the stage before wrote."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from harness.testsets.testset import TestSet
 
 
 class Stage(StrEnum):
-    """The parts of the main job, in order."""
+    """The stages of the main job, in order."""
 
     BUILD = "build"
     EVALUATE = "evaluate"
@@ -37,14 +37,14 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """What the main job is about.
+    """The inputs of the main job.
 
     Attributes:
-        task: the profile.
-        systems: which systems; all registered ones by default.
-        workdir: where results go.
+        task: the task profile.
+        systems: the systems that are built and evaluated.
+        workdir: the work directory, where results are stored.
         device: torch's name of the device that models run on.
-        jobs: processes that translate at a time.
+        jobs: number of processes.
     """
 
     task: Task
@@ -54,21 +54,21 @@ class Job:
     jobs: int = 1
 
     def sets(self, system: str, direction: str) -> tuple[str, ...]:
-        """Return the names of the sets that a system translates in a direction."""
+        """Return the names of the test sets that a system translates in a direction."""
         return (
             self.task.sets(direction) if system in self.task.blind_systems else self.task.test_sets.get(direction, ())
         )
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A system that a stage could not finish, with its reason; the others go on."""
+    """A system that a stage could not finish, and the reason."""
 
     system: str
     reason: str
 
 
 class Built(msgspec.Struct, frozen=True):
-    """What the build stage gave: the weight of each system, and what failed."""
+    """Result of the build stage: the size of each system, whether it is within the limit, and the failures."""
 
     sizes: tuple[SizeReport, ...]
     fits: tuple[bool, ...]
@@ -76,28 +76,28 @@ class Built(msgspec.Struct, frozen=True):
 
 
 class Evaluated(msgspec.Struct, frozen=True):
-    """What the evaluation stage gave."""
+    """Result of the evaluation stage."""
 
     evaluations: tuple[Evaluation, ...]
     failures: tuple[Failure, ...]
 
 
 def build_stage(job: Job) -> Built:
-    """Build every system of the job and weigh it; a system that cannot be built is recorded and the rest goes on."""
+    """Build every system of the job and measure its size; a system that cannot be built is recorded as a failure."""
     if job.jobs > 1:
-        _build_side_by_side(job)
+        _build_in_parallel(job)
     sizes: list[SizeReport] = []
-    failures = _each(job, "build", lambda system: sizes.append(_weigh(job, system)))
+    failures = _each(job, "build", lambda system: sizes.append(_measure(job, system)))
     return Built(tuple(sizes), tuple(verdict(size, job.task.limit) for size in sizes), failures)
 
 
-def _build_side_by_side(job: Job) -> None:
-    """Build what can be built at a time; what stops a system is said when it is weighed."""
-    bare = replace(job, systems=())  # a recipe cannot travel to another process; its name can
+def _build_in_parallel(job: Job) -> None:
+    """Build systems in several processes; the error of a system that fails is reported when its size is measured."""
+    bare = replace(job, systems=())  # a recipe may be a closure, which cannot be pickled
     steps = schedule([system for system in job.systems if not _is_built(job, system)])
-    units = [_Unit(bare, step.system.name, ()) for step in steps]
-    with progress("build systems", len(units)) as advance:
-        for _ in in_processes(_build, units, job.jobs, [step.after for step in steps]):
+    work = [_SystemWork(bare, step.system.name, ()) for step in steps]
+    with progress("build systems", len(work)) as advance:
+        for _ in in_processes(_build, work, job.jobs, [step.after for step in steps]):
             advance(1)
 
 
@@ -109,23 +109,24 @@ def _is_built(job: Job, system: System) -> bool:
     return True
 
 
-def _build(unit: "_Unit") -> None:
-    """Build one system; runs in a process of its own."""
-    build_system(unit.job.task, get_system(unit.system), unit.job.workdir, unit.job.device)
+def _build(work: "_SystemWork") -> None:
+    """Build one system, in a process of its own."""
+    build_system(work.job.task, get_system(work.system), work.job.workdir, work.job.device)
 
 
-def _weigh(job: Job, system: System) -> SizeReport:
+def _measure(job: Job, system: System) -> SizeReport:
     return measure(build_system(job.task, system, job.workdir, job.device))
 
 
 def evaluate_stage(job: Job) -> Evaluated:
-    """Let every built artifact translate the sets of its directions, and score what it says.
+    """Translate the test sets of each direction with every built artifact, and score the translations.
 
-    With several jobs, systems translate side by side first; speed is measured after that, by one at a time.
+    With several jobs, systems translate in parallel first. Speed is measured after that, one system at a time, so that
+    no other process slows it down.
     """
     test_sets = _import_sets(job)
     if job.jobs > 1:
-        _translate_side_by_side(job, test_sets)
+        _translate_in_parallel(job, test_sets)
     found: list[Evaluation] = []
     failures = _each(job, "evaluate", lambda system: _evaluate(job, system, test_sets, found))
     return Evaluated((*found, *_evaluate_imports(job, test_sets)), failures)
@@ -149,7 +150,7 @@ def _import_sets(job: Job) -> dict[str, TestSet]:
 
 
 def _units(job: Job, under_test: SystemUnderTest, test_sets: dict[str, TestSet]) -> list[tuple[str, str]]:
-    """Return which sets a system translates in which direction, by name."""
+    """Return the test sets that a system translates, by name, each with its direction."""
     system = under_test.artifact.manifest.system
     return [
         (name, direction)
@@ -159,27 +160,42 @@ def _units(job: Job, under_test: SystemUnderTest, test_sets: dict[str, TestSet])
     ]
 
 
-def _bench(job: Job, system: System) -> SystemUnderTest:
-    artifact = find_artifact(job.task, system.name, job.workdir)
-    return SystemUnderTest(job.task, artifact, engine_loader(artifact, job.device), job.device, job.workdir)
+def system_under_test(task: Task, system: str, workdir: WorkDir, device: str = "cpu") -> SystemUnderTest:
+    """Return a built system, ready to translate; its model is loaded when it is first needed.
+
+    Args:
+        task: the task profile.
+        system: name of a registered system, or an artifact's directory.
+        workdir: the work directory.
+        device: torch's name of the device that the model runs on.
+
+    Raises:
+        UserError: the system is unknown or not built yet.
+    """
+    artifact = find_artifact(task, system, workdir)
+    return SystemUnderTest(task, artifact, engine_loader(artifact, device), device, workdir)
+
+
+def _under_test(job: Job, system: str) -> SystemUnderTest:
+    return system_under_test(job.task, system, job.workdir, job.device)
 
 
 @dataclass(frozen=True)
-class _Unit:
-    """What one process works on: a system, and for translating which sets in which direction."""
+class _SystemWork:
+    """The work of one process: a system, and for translation the test sets by name, each with its direction."""
 
     job: Job
     system: str
     sets: tuple[tuple[str, str], ...]
 
 
-def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
-    """Fill the stores; what stops a system is said when its evaluation is collected."""
-    bare = replace(job, systems=())  # a recipe cannot travel to another process; its name can
+def _translate_in_parallel(job: Job, test_sets: dict[str, TestSet]) -> None:
+    """Store the translations; the error of a system that fails is reported when its evaluation is collected."""
+    bare = replace(job, systems=())  # a recipe may be a closure, which cannot be pickled
     waiting = []
     for system in job.systems:
         try:
-            under_test = _bench(job, system)
+            under_test = _under_test(job, system.name)
         except UserError:
             continue
         sets = [
@@ -188,39 +204,39 @@ def _translate_side_by_side(job: Job, test_sets: dict[str, TestSet]) -> None:
             if entry_of(under_test, test_sets[name].name, direction).recall() is None
         ]
         if sets:
-            waiting.append(_Unit(bare, system.name, tuple(sets)))
-    waiting.sort(key=lambda unit: len(unit.sets), reverse=True)  # so that no core waits for a long one at the end
+            waiting.append(_SystemWork(bare, system.name, tuple(sets)))
+    waiting.sort(key=lambda work: len(work.sets), reverse=True)  # the longest first, so that no core is idle at the end
     with progress("translate systems", len(waiting)) as advance:
         for _ in in_processes(_translate, waiting, job.jobs):
             advance(1)
 
 
-def _translate(unit: _Unit) -> None:
-    """Do everything for one system but measuring its speed; runs in a process of its own."""
-    under_test = _bench(unit.job, get_system(unit.system))
-    for name, direction in unit.sets:
-        prepare(under_test, load_test_set(name, unit.job.workdir), direction)
+def _translate(work: _SystemWork) -> None:
+    """Prepare the evaluation of one system, all but its speed, in a process of its own."""
+    under_test = _under_test(work.job, work.system)
+    for name, direction in work.sets:
+        prepare(under_test, load_test_set(name, work.job.workdir), direction)
 
 
 def _evaluate(job: Job, system: System, test_sets: dict[str, TestSet], found: list[Evaluation]) -> None:
-    """Evaluate a system on its sets; what stops one set does not stop the others.
+    """Evaluate a system on its test sets; an error on one set does not stop the others.
 
     Raises:
-        UserError: some sets were stopped; the sentences of all.
+        UserError: an evaluation failed; the message holds the sentences of all that failed.
     """
-    under_test = _bench(job, system)
-    stopped = []
+    under_test = _under_test(job, system.name)
+    errors = []
     for name, direction in _units(job, under_test, test_sets):
         try:
             found.append(evaluate(under_test, test_sets[name], direction))
         except UserError as error:
-            stopped.append(f"{name} {direction}: {error}")
-    if stopped:
-        raise UserError(" ".join(stopped))
+            errors.append(f"{name} {direction}: {error}")
+    if errors:
+        raise UserError(" ".join(errors))
 
 
 def _each(job: Job, verb: str, work: Callable[[System], object]) -> tuple[Failure, ...]:
-    """Do a verb for every system; a user's mistake stops that system alone and is recorded with its reason."""
+    """Call a function for every system; a `UserError` stops that system alone and is recorded as a failure."""
     failures = []
     with progress(f"{verb} systems", len(job.systems)) as advance:
         for system in job.systems:

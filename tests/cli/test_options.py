@@ -1,4 +1,4 @@
-"""harness.cli.options: sizes as people write them."""
+"""harness.cli.options: the sizes that `--limit` takes."""
 
 import pytest
 
@@ -11,12 +11,12 @@ from harness.core.errors import UserError
     [("4000000000", 4e9), ("4_000_000_000", 4e9), ("4GB", 4e9), ("4 GiB", 4 * 2**30), ("1.5kib", 1536)],
 )
 def test_sizes_with_units(text: str, expected: float) -> None:
-    """Forbids mixing up decimal and binary units."""
+    """Forbids that decimal and binary units are confused."""
     assert parse_bytes(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "GB", "-1", "0", "4 gigs", "1e9", "4,0GB"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    """Forbids guessing at a limit."""
-    with pytest.raises(UserError, match="is no size"):
+def test_other_texts_are_refused(text: str) -> None:
+    """Forbids a limit that the user did not clearly state."""
+    with pytest.raises(UserError, match="is not a valid size"):
         parse_bytes(text)

@@ -19,7 +19,7 @@ def run(tmp_path: Path, *arguments: str) -> str:
 
 
 def test_stdout_is_the_yaml(tmp_path: Path) -> None:
-    """No talk is mixed into the data, and the file that is written holds the same."""
+    """Forbids log messages on stdout, and a written file that differs from stdout."""
     out = tmp_path / "segments.yaml"
     printed = run(tmp_path, "--by", "fixed", "--out", str(out))
     assert printed == out.read_text()
@@ -28,7 +28,7 @@ def test_stdout_is_the_yaml(tmp_path: Path) -> None:
 
 
 def test_json_holds_the_coverage_report(tmp_path: Path) -> None:
-    """No figure of the report is lost on the way to JSON; the task's method stands where none is named."""
+    """Forbids a JSON value without the coverage report, and another method than the task's where none is named."""
     report = json.loads(run(tmp_path, "--json"))
     assert report["segmentation"]["method"] == "gold"
     assert report["coverage"]["segments"] == report["coverage"]["sentences"] == 3

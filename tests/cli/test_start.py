@@ -1,4 +1,4 @@
-"""The command line starts fast and fails politely."""
+"""The command line starts fast, and a user's mistake is one sentence."""
 
 import json
 import subprocess
@@ -16,21 +16,30 @@ def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
     )
 
 
+def modules_after(code: str, *arguments: str) -> set[str]:
+    """Return the names of the top-level modules that a new process has imported after some code."""
+    code += "\nimport sys\nprint(*sorted(name for name in sys.modules if '.' not in name), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
 def test_list_imports_no_heavy_library() -> None:
-    """Forbids that `harness list` takes seconds because something imports torch and its like."""
-    code = (
-        "import sys, harness.cli.main as m\n"
-        "try: m.main()\n"
-        "except SystemExit: pass\n"
-        "print(*sorted(n for n in sys.modules if '.' not in n), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, check=True)
-    assert "hqq4" in done.stdout
-    assert not HEAVY & set(done.stderr.split())
+    """Forbids that `harness list` takes seconds since something imports torch or another heavy library."""
+    loaded = modules_after("import harness.cli.main as m\ntry: m.main()\nexcept SystemExit: pass", "list")
+    assert "systems" in loaded
+    assert not HEAVY & loaded
+
+
+def test_no_command_imports_a_heavy_library_before_it_runs() -> None:
+    """Forbids that a command's help, or a mistake in its arguments, takes seconds."""
+    code = "from harness.cli.main import COMMANDS\nfor name in COMMANDS.names: COMMANDS.load(name, object)"
+    loaded = modules_after(code)
+    assert "msgspec" in loaded
+    assert not HEAVY & loaded
 
 
 def test_list_as_json_is_one_value() -> None:
-    """Forbids talk in the data."""
+    """Forbids log messages on stdout."""
     systems = json.loads(harness("list", "--json").stdout)
     assert {"name", "role", "source", "summary"} == set(systems[0])
 
@@ -40,13 +49,13 @@ def test_list_as_json_is_one_value() -> None:
     [
         (["plan", "hqq44"], "did you mean"),
         (["plan", "hqq4", "--task", "nowhere"], "No manifest named"),
-        (["frobnicate"], "No such command"),
-        (["plan", "hqq4", "--limit", "much"], "is no size"),
+        (["biuld"], "No command is named 'biuld': did you mean build?"),
+        (["plan", "hqq4", "--limit", "much"], "is not a valid size"),
         (["plan"], "Missing argument"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_code_2(tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    """Forbids tracebacks and other exit codes for mistakes."""
+    """Forbids a traceback or another exit code for a user's mistake."""
     done = harness(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert sentence in done.stderr

@@ -13,7 +13,7 @@ DEMO = (manifests.root() / "tasks" / "demo.toml").read_text()
 
 @pytest.mark.parametrize("name", manifests.names("tasks"))
 def test_every_shipped_profile_loads_under_its_own_name(name: str) -> None:
-    """Forbids a profile that the code cannot read, or that goes by another name."""
+    """Forbids a shipped profile that cannot be read, or whose file has another name."""
     assert load_task(name).name == name
 
 
@@ -44,8 +44,8 @@ def test_another_limit_changes_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("format_version = 1", "format_version = 99", "format version 99"),
-        ("format_version = 1", "", "no valid format_version"),
+        ("format_version = 2", "format_version = 99", "format version 99"),
+        ("format_version = 2", "", "no valid format_version"),
         ("strict = true", "stritc = true", "stritc"),
         ('prompt = "base"', 'prompt = "bass"', "'bass', which is not defined"),
         ('directions = ["en-de", "en-zh"]', 'directions = ["en-fr"]', "'en-fr' is used but not defined"),
@@ -62,6 +62,13 @@ def test_a_faulty_profile_is_one_sentence(tmp_path: Path, old: str, new: str, se
 
 
 def test_an_unknown_profile_names_those_that_exist() -> None:
-    """Forbids an error that leaves the user guessing."""
-    with pytest.raises(UserError, match="demo"):
+    """Forbids an error that does not list the profiles."""
+    with pytest.raises(UserError, match="No manifest named 'iwslt2027' among tasks: there are demo, iwslt2026-4gb"):
         load_task("iwslt2027")
+
+
+def test_a_direction_that_the_task_lacks_is_one_sentence() -> None:
+    """Forbids a KeyError for a direction that is not the task's."""
+    assert load_task("demo").language_pair("en-de").target_name == "German"
+    with pytest.raises(UserError, match="Task 'demo' has no direction 'en-fr': it has en-de, en-zh"):
+        load_task("demo").language_pair("en-fr")

@@ -1,4 +1,4 @@
-"""harness.core.errors: sentences that reach the user wherever they arise."""
+"""harness.core.errors: errors that are raised in another process."""
 
 import pickle
 
@@ -10,8 +10,8 @@ from harness.core.errors import MissingExtraError, NewerFormatError, UserError
 @pytest.mark.parametrize(
     "error", [UserError("One sentence."), MissingExtraError("Fitting", "peft", "finetune"), NewerFormatError("x", 9, 1)]
 )
-def test_every_mistake_travels_between_processes(error: UserError) -> None:
-    """Forbids a mistake that breaks the pool of processes, so that the user reads of a crash."""
+def test_errors_can_be_pickled(error: UserError) -> None:
+    """Forbids that an error cannot be passed between processes, so that the user sees a crash instead."""
     back = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert type(back) is type(error)
     assert str(back) == str(error)

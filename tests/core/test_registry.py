@@ -4,12 +4,13 @@ import importlib
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.core import registry as module
 from harness.core.errors import UserError
-from harness.core.registry import Registry
+from harness.core.registry import Registry, TargetRegistry
 
 
 @pytest.fixture
@@ -80,3 +81,53 @@ def test_a_broken_package_is_named_each_time(
     for _ in range(2):
         with pytest.raises(UserError, match=r"toy_broken cannot be loaded for its colour entry point 'extra' \(Module"):
             colours.get("red")
+
+
+@pytest.fixture
+def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TargetRegistry:
+    """Return a registry of the target `corners` in a module `toy_square`."""
+    (tmp_path / "toy_square.py").write_text("CORNERS = 4\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "toy_square", raising=False)
+    return TargetRegistry("shape", "shapes", {"square": "toy_square:CORNERS"})
+
+
+def _install_shape(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Let one installed package, `toy-shapes`, have an entry point of the group `stcompress.shapes`."""
+    point = EntryPoint(name, value, "stcompress.shapes")
+    vars(point)["dist"] = SimpleNamespace(name="toy-shapes")
+    monkeypatch.setattr(module, "entry_points", lambda group: [point] if group == "stcompress.shapes" else [])
+
+
+def test_a_target_is_imported_when_it_is_loaded(shapes: TargetRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that listing the names imports the targets, those of installed packages included."""
+    _install_shape(monkeypatch, "triangle", "no_such_module_anywhere:CORNERS")
+    assert shapes.names == ("square", "triangle")
+    assert "toy_square" not in sys.modules
+    assert shapes.load("square", int) == 4
+    with pytest.raises(UserError, match=r"toy-shapes cannot be loaded for its shape entry point 'triangle' \(Module"):
+        shapes.load("triangle", int)
+
+
+def test_a_target_of_another_type_is_refused(shapes: TargetRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that a package's entry of a wrong type fails later with a traceback."""
+    _install_shape(monkeypatch, "triangle", "math:pi")
+    assert shapes.load("triangle", float) == pytest.approx(3.14159265)
+    with pytest.raises(
+        UserError, match="shape 'triangle' of the installed package toy-shapes is of type float instead"
+    ):
+        shapes.load("triangle", int)
+
+
+def test_a_package_cannot_replace_a_target(shapes: TargetRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that an installed package changes what a name of ours means."""
+    _install_shape(monkeypatch, "square", "math:pi")
+    with pytest.raises(UserError, match="register the shape 'square', in toy_square:CORNERS and in toy-shapes"):
+        shapes.load("circle", int)
+    assert shapes.load("square", int) == 4
+
+
+def test_an_unknown_target_is_one_sentence_with_a_suggestion(shapes: TargetRegistry) -> None:
+    """Forbids a KeyError, and an error that does not help."""
+    with pytest.raises(UserError, match=r"^No shape is named 'squares': did you mean square\?$"):
+        shapes.load("squares", int)

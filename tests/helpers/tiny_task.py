@@ -12,7 +12,7 @@ SENTENCES = (
     ("thank you", "danke", "谢谢"),
 )
 PROFILE = """
-format_version = 1
+format_version = 2
 name = "tiny"
 title = "A tiny task"
 segmentation = "gold"

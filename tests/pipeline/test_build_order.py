@@ -1,4 +1,4 @@
-"""harness.pipeline.build_order: what can be built side by side."""
+"""harness.pipeline.build_order: which systems wait for which."""
 
 from harness.calibration import Awq, Prompts, Sensitivity, least_sensitive
 from harness.compression.codecs import Hqq
@@ -16,8 +16,8 @@ def before(step: BuildStep, steps: tuple[BuildStep, ...]) -> set[str]:
     return found
 
 
-def test_nobody_makes_what_another_one_is_making() -> None:
-    """Forbids two processes that make the same measurement, and one that measures on a system not built yet."""
+def test_no_measurement_is_made_twice() -> None:
+    """Forbids that two processes make the same measurement, or that one measures on a system that is not built yet."""
     steps = schedule(all_systems())
     assert sorted(step.system.name for step in steps) == sorted(system.name for system in all_systems())
     for place, step in enumerate(steps):
@@ -29,8 +29,8 @@ def test_nobody_makes_what_another_one_is_making() -> None:
             assert both <= {each for name in before(step, steps) for each in get_system(name).recipe().needs}
 
 
-def test_nobody_waits_in_a_ring() -> None:
-    """Forbids a schedule that never ends: a system listed before the one it measures on, with a measurement of both."""
+def test_there_is_no_cycle() -> None:
+    """Forbids a cycle where a system precedes the one on which it measures, and both share a measurement."""
     calibrated = Recipe(rule(LINEAR, Hqq(4)), transforms=[Awq(Prompts.SOURCE)])
     ranking = Sensitivity(parent="parent", trial=Hqq(3))
     measured = Recipe(rule(MLP & least_sensitive(1, ranking), Hqq(3)), transforms=[Awq(Prompts.SOURCE)])
@@ -45,14 +45,14 @@ def test_nobody_waits_in_a_ring() -> None:
 
 
 def test_the_longest_come_first() -> None:
-    """Forbids that what others wait for, or a calibration on everything, is begun when the rest is nearly done."""
+    """Forbids that a system for which others wait, or a calibration on all data, is begun late."""
     names = [step.system.name for step in schedule(all_systems())]
     assert names[:2] == ["hqq4-emb2-g128", "hqq-contrastive"]
     assert names.index("hqq-awq-de-all") < names.index("hqq-awq-de-256") < names.index("hqq-awq-de-128")
     assert names.index("hqq-awq-de-128") < names.index("fp16-untuned")
 
 
-def test_what_is_built_already_is_not_waited_for() -> None:
+def test_only_systems_of_the_schedule_are_waited_for() -> None:
     """Forbids a schedule that waits for a system that is not in it."""
     chosen = [get_system(name) for name in ("hqq-primary", "hqq-awq-de-all")]
     (first, second) = schedule(chosen)

@@ -11,6 +11,7 @@ from harness.compression.registry import get_system
 from harness.config.task import load_task
 from harness.core.workdir import WorkDir, open_workdir
 from harness.pipeline.main_job import Job, build_stage, evaluate_stage, leaderboard_stage
+from tests.helpers.command_line import call
 from tests.helpers.tiny_task import SENTENCES, write_tiny_task
 
 SYSTEMS = ("fp16-finetuned", "hqq4")
@@ -27,7 +28,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 
 def test_every_system_has_a_row_in_every_direction(job: Job) -> None:
-    """Forbids that an evaluated system is missing from the board, or has a number without its segments."""
+    """Forbids that an evaluated system is missing from the leaderboard, or a score without its number of segments."""
     board = leaderboard_stage(job)
     assert [(s.direction, sorted(r.system for r in s.rows)) for s in board.sections] == [
         ("en-de", sorted(SYSTEMS)),
@@ -40,7 +41,7 @@ def test_every_system_has_a_row_in_every_direction(job: Job) -> None:
         assert row.base.system == "fp16-finetuned"
 
 
-def test_sizes_on_the_board_are_the_bytes_of_the_directories(job: Job) -> None:
+def test_sizes_on_the_leaderboard_are_the_bytes_of_the_directories(job: Job) -> None:
     """Forbids an estimated size in a report; the second source is `find`."""
     rows = {row.system: row.bytes for row in leaderboard_stage(job).sections[0].rows}
     for name in SYSTEMS:
@@ -74,7 +75,7 @@ def _evaluations(workdir: WorkDir) -> dict[str, bytes]:
 
 
 def test_one_broken_system_does_not_stop_the_others(tmp_path: Path) -> None:
-    """Forbids that a missing checkpoint of one role ends the whole job, or goes unreported."""
+    """Forbids that a missing checkpoint of one role stops the whole job, or is not reported."""
     profile = write_tiny_task(tmp_path)
     gone = '[roles.instruct]\ncheckpoint = "nowhere"\nprompt = "base"\ndirections = ["en-de"]\n'
     gone += "decoding = { batch_size = 2, max_new_tokens = 4 }\n"
@@ -88,17 +89,25 @@ def test_one_broken_system_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_the_limit_decides_the_exit_code_of_size(tmp_path: Path) -> None:
     """Forbids that a model over the limit passes, and one under it fails."""
-    profile, workdir = str(write_tiny_task(tmp_path)), str(tmp_path / "work")
-    common = ["--task", profile, "--workdir", workdir]
+    common = ["--task", write_tiny_task(tmp_path), "--workdir", tmp_path / "work", "--json"]
     for verb, limit, code in (("build", "1GB", 0), ("size", "1GB", 0), ("size", "1kB", 1)):
-        command = [sys.executable, "-m", "harness", verb, "hqq4", *common, "--limit", limit, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-        json.loads(done.stdout)
+        assert call(verb, "hqq4", *common, "--limit", limit).code == code
 
 
-def test_side_by_side_gives_the_same_artifacts_and_scores(tmp_path: Path) -> None:
-    """Forbids that several processes build or translate otherwise than one does."""
+def test_a_failure_is_part_of_the_one_json_value(tmp_path: Path) -> None:
+    """Forbids that a system's failure leaves no JSON value, or the exit code 0."""
+    profile = write_tiny_task(tmp_path)
+    (tmp_path / "checkpoint" / "model.safetensors").unlink()
+    common = ["--task", profile, "--workdir", tmp_path / "work", "--json"]
+    done = call("run", "--stage", "build", "--system", "hqq4", *common)
+    assert done.code == 2
+    (failure,) = json.loads(done.out)["build"]["failures"]
+    assert failure["system"] == "hqq4"
+    assert failure["reason"] in done.err
+
+
+def test_parallel_work_gives_the_same_artifacts_and_scores(tmp_path: Path) -> None:
+    """Forbids that several processes give other artifacts or translations than one process."""
     task = load_task(str(write_tiny_task(tmp_path)))
     systems = tuple(map(get_system, ("fp16-finetuned", "hqq8", "hqq4")))
     results = []

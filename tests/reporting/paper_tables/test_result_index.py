@@ -120,4 +120,4 @@ def test_the_command_prints_one_json_value(
     assert [cell["ours"]["value"] for cell in row["cells"][:2]] == [12.25, 71.5]
     assert row["cells"][1]["published"]["value"] == 74.0
     assert artifact.manifest.system not in table["absent"]
-    assert "for want of an artifact" in said.err
+    assert "since there is no artifact" in said.err
