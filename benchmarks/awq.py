@@ -1,9 +1,9 @@
-"""What AWQ calibration gains: reconstruction error per decoder layer on held-out sentences, with and without it.
+"""The gain of AWQ calibration: reconstruction error per decoder layer on held-out sentences, with and without it.
 
     python benchmarks/awq.py [--task demo] [--workdir work] [--device cpu]
 
-Held out are the task's test sets, which calibration never reads. The errors and the sizes of both artifacts go to
-stdout and to benchmarks/results/awq.json.
+The held-out sentences are those of the task's test sets, which calibration does not read. The errors and the sizes of
+both artifacts are written to stdout and to benchmarks/results/awq.json.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from harness.calibration.context import MeasurementContext
 from harness.calibration.development import read_sentences
 from harness.calibration.reconstruction import LayerError, reconstruction_errors
 from harness.calibration.sensitivity import by_length
-from harness.calibration.system_artifacts import measurement_context
+from harness.calibration.system_artifacts import build_in, measurement_context
 from harness.compression.registry import get_system
 from harness.compression.size import measure
 from harness.config.task import load_task
@@ -44,7 +44,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
-    """Compare both systems."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="demo")
     parser.add_argument("--workdir", default=None)
@@ -53,7 +53,7 @@ def main() -> None:
     context = measurement_context(
         load_task(options.task), get_system(WITH), open_workdir(options.workdir), options.device
     )
-    plain, calibrated = (context.artifact(name) for name in (WITHOUT, WITH))
+    plain, calibrated = (build_in(context, name) for name in (WITHOUT, WITH))
     dense = load_dense(context.checkpoint, options.device)
     held_out = msgspec.structs.replace(context.task, development_sets=context.task.test_sets)
     reader = MeasurementContext(held_out, context.role_name, context.checkpoint, context.workdir, options.device)

@@ -1,10 +1,10 @@
-"""How fast the codecs are, beside the libraries that they follow, on one tensor in one run.
+"""Speed of the codecs and of the libraries that they reproduce, on one tensor in one run.
 
     python benchmarks/codecs.py              # a 2048 x 2048 matrix, a minute
-    python benchmarks/codecs.py --head       # and the LM head of Qwen2-Audio-7B: time and peak memory, some minutes
+    python benchmarks/codecs.py --head       # also the LM head of Qwen2-Audio-7B: time and peak memory, some minutes
 
-Every time is the least processor time of a few rounds on one thread; codec and library take turns. The table goes to
-stdout, the numbers and library versions to benchmarks/results/codecs.json.
+Every time is the smallest processor time of a few rounds on one thread, in which codec and library alternate. The
+table is written to stdout, the numbers and library versions to benchmarks/results/codecs.json.
 """
 
 import argparse
@@ -35,7 +35,7 @@ HEAD_SHAPE = (156_032, 4096)
 
 @dataclass(frozen=True)
 class Case:
-    """A codec, and what its library does for the same bytes."""
+    """A codec, and its library's functions for the same bytes."""
 
     codec: Codec
     encode: Callable[[torch.Tensor], Any]
@@ -53,7 +53,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class HeadRow(msgspec.Struct, frozen=True):
-    """Encoding the LM head of Qwen2-Audio-7B: processor seconds, and the peak of resident memory over the input."""
+    """Encoding the LM head of Qwen2-Audio-7B: processor seconds, and peak resident memory in addition to the input."""
 
     codec: str
     seconds: float
@@ -96,7 +96,7 @@ def _from_numcodecs(payload: bytes) -> torch.Tensor:
 
 
 def best_of(functions: list[Callable[[], Any]]) -> list[float]:
-    """Return the least processor time of each function, in seconds; the functions take turns."""
+    """Return the smallest processor time of each function in seconds; the functions alternate."""
     best = [float("inf")] * len(functions)
     for _ in range(ROUNDS):
         for index, function in enumerate(functions):
@@ -122,7 +122,7 @@ def measure(case: Case, weight: torch.Tensor) -> Row:
 
 
 def measure_head(codec: Codec) -> HeadRow:
-    """Encode a tensor of the LM head's shape and see how far the resident memory rises."""
+    """Encode a tensor of the LM head's shape, and measure time and peak resident memory."""
     weight = torch.empty(HEAD_SHAPE, dtype=torch.bfloat16).normal_(0, 0.02)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
@@ -136,7 +136,7 @@ def measure_head(codec: Codec) -> HeadRow:
 def show(report: Report) -> None:
     """Print the report as a table."""
     print(
-        f"{'million weights a second':38}{'encode':>9}{'library':>9}{'ratio':>7}{'decode':>9}{'library':>9}{'ratio':>7}"
+        f"{'10^6 weights per second':38}{'encode':>9}{'library':>9}{'ratio':>7}{'decode':>9}{'library':>9}{'ratio':>7}"
     )
     for row in report.rows:
         encode, decode = row.encode / row.encode_library, row.decode / row.decode_library
@@ -151,11 +151,11 @@ def show(report: Report) -> None:
 
 def main() -> None:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(description="How fast the codecs are, beside their libraries.")
+    parser = argparse.ArgumentParser(description="Speed of the codecs and of their libraries.")
     parser.add_argument("--head", action="store_true", help="also encode the LM head of Qwen2-Audio-7B")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    # The head comes first: the peak of resident memory never falls again.
+    # The head comes first, because the recorded peak of resident memory never falls.
     head = (measure_head(Hqq(4)),) if arguments.head else ()
     weight = torch.empty((2048, 2048), dtype=torch.bfloat16).normal_(
         0, 0.02, generator=torch.Generator().manual_seed(0)

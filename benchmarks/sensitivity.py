@@ -1,9 +1,9 @@
-"""What cached prefixes gain: a sensitivity sweep beside one that runs the whole model again for every layer.
+"""The gain of cached prefixes: a sensitivity sweep, and one that runs the full model for every layer.
 
     python benchmarks/sensitivity.py [--task demo] [--workdir work] [--device cpu]
 
-Both sweeps use the same model, sentences and batches in one run, in turn. The ratio and the largest difference of the
-losses go to stdout and to benchmarks/results/sensitivity.json.
+Both sweeps use the same model, sentences and batches, one after the other. The ratio of their times and the largest
+difference of the losses are written to stdout and to benchmarks/results/sensitivity.json.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import msgspec
 
 from harness.calibration.development import read_sentences
 from harness.calibration.sensitivity import Granularity, Sensitivity, Sweep, by_length
-from harness.calibration.system_artifacts import measurement_context
+from harness.calibration.system_artifacts import build_in, measurement_context
 from harness.compression.codecs import Hqq
 from harness.compression.registry import get_system
 from harness.config.task import load_task
@@ -31,7 +31,7 @@ PARENT, TRIAL = "hqq4-emb2-g128", Hqq(3, group_size=128)
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Seconds of both sweeps, how many times faster the cached one is, and the largest difference of two losses."""
+    """Seconds of both sweeps, their ratio, and the largest difference of two losses."""
 
     task: str
     device: str
@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     task = load_task(options.task)
     context = measurement_context(task, get_system(PARENT), open_workdir(options.workdir), options.device)
-    engine = engine_loader(context.artifact(PARENT), options.device)()
+    engine = engine_loader(build_in(context, PARENT), options.device)()
     examples = [sentence.example for sentence in read_sentences(context, engine)]
     batches = [[examples[i] for i in batch] for batch in by_length(examples, context.role.decoding.batch_size)]
     sweep = Sweep(context.checkpoint, engine, batches)
@@ -62,10 +62,10 @@ def main() -> None:
     _, cached = sweep.run(units, TRIAL)
     middle = time.perf_counter()
     whole = []
-    forgetful = replace(engine, encoder_cache=EncoderCache(capacity=0))
+    uncached = replace(engine, encoder_cache=EncoderCache(capacity=0))
     for unit in units:
         with sweep.swapped(unit, TRIAL):
-            whole.append([nats for batch in batches for nats in sentence_nats(forgetful, batch)])
+            whole.append([nats for batch in batches for nats in sentence_nats(uncached, batch)])
     end = time.perf_counter()
     tokens = sum(len(example.target) for example in examples)
     result = Result(

@@ -7,7 +7,7 @@ from harness.compression.registry import system
 from harness.compression.selectors import EMBEDDING, HEAD, LINEAR, MLP, Selector, at_random, first, last, middle
 
 DEVELOPMENT_SEGMENTS = 468
-"""Segments of the ACL 60/60 development set, of which table 5 calibrates on 128, 256 or all."""
+"""Segments of the ACL 60/60 development set; table 5 calibrates on 128, 256 or all of them."""
 
 
 @system("fp16-untuned", role="untuned", source="Diet-KIT table 1, row 1")
@@ -60,7 +60,7 @@ def hqq4_emb2() -> Recipe:
 
 @system("hqq4-head2", role="finetuned", source="Diet-KIT section 4.2")
 def hqq4_head2() -> Recipe:
-    """Linear layers at 4 bits, the LM head at 2: generation is lost."""
+    """Linear layers at 4 bits, the LM head at 2; generation fails."""
     return Recipe(rule(HEAD, Hqq(bits=2)), *hqq4().rules)
 
 
@@ -87,7 +87,7 @@ def _emb2(group_size: int) -> Recipe:
 
 
 def _mlps_at_3_bits(chosen: Selector) -> tuple[Rule, ...]:
-    """The MLPs of some layers at 3 bits, on top of row 8."""
+    """Return the rules of row 8 with the MLPs of the chosen layers at 3 bits."""
     return (rule(MLP & chosen, Hqq(3, group_size=128)), *hqq4_emb2_g128().rules)
 
 
@@ -116,13 +116,13 @@ def hqq_primary() -> Recipe:
 
 @system("hqq-contrastive-fit", role="finetuned", source="after Diet-KIT section 4.4")
 def hqq_contrastive_fit() -> SmallestThatFits:
-    """Row 8 with as many of the least sensitive MLPs at 3 bits as the task's limit asks for."""
+    """Row 8 with as many of the least sensitive MLPs at 3 bits as the task's limit requires."""
     return SmallestThatFits(_contrastive)
 
 
 @system("hqq-primary-fit", role="finetuned", source="after Diet-KIT section 4.5")
 def hqq_primary_fit() -> SmallestThatFits:
-    """As many 3-bit MLPs as the limit asks for, AWQ-calibrated as the primary system."""
+    """As many 3-bit MLPs as the limit requires, AWQ-calibrated as the primary system."""
     return SmallestThatFits(lambda count: _calibrated(_contrastive(count), Prompts.SOURCE))
 
 
@@ -163,7 +163,7 @@ def hqq_random4_c() -> Recipe:
 
 
 def _table_5(prompts: Prompts, segments: int = DEVELOPMENT_SEGMENTS) -> Recipe:
-    """Calibrated as often as in the paper, on a smaller development set in proportion."""
+    """Return the contrastive recipe, calibrated on the same fraction of the development set as in the paper."""
     return _calibrated(_contrastive(4), prompts, segments / DEVELOPMENT_SEGMENTS)
 
 

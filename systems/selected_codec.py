@@ -15,7 +15,7 @@ def fp16_instruct() -> Recipe:
 
 @system("bnb-int8", role="instruct", source="selected-layer codec, table 1, row 2")
 def bnb_int8() -> Recipe:
-    """All linear layers but the LM head as bitsandbytes' row-wise int8, run by its 8-bit layers."""
+    """All linear layers except the LM head in bitsandbytes' row-wise int8, run by its 8-bit layers."""
     return Recipe(rule(LINEAR & ~HEAD, Int8()))
 
 
@@ -39,5 +39,5 @@ def codec_global_q2() -> Recipe:
 
 @system("codec-prune-q2", role="instruct", source="selected-layer codec, table 1, row 6")
 def codec_prune_q2() -> Recipe:
-    """The least important fifth of every MLP's neurons removed, then as codec-selected-q2."""
+    """Without the least important fifth of every MLP's neurons, otherwise as codec-selected-q2."""
     return Recipe(*codec_selected_q2().rules, transforms=[PruneNeurons(fraction=0.2)])

@@ -1,4 +1,4 @@
-"""Calibration: what needs data or a running model is measured once and stored by its content key."""
+"""Measurements that need data or a running model, each made once and stored under its content key."""
 
 from harness.calibration.awq import Awq, Prompts
 from harness.calibration.sensitivity import Granularity, Sensitivity, least_sensitive

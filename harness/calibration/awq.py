@@ -1,8 +1,8 @@
-"""Activation-aware scales: autoawq's search, on what a speech model really hears (Lin et al. 2024; Diet-KIT 4.5).
+"""Activation-aware scales: autoawq's search on the activations of audio prompts (Lin et al. 2024; Diet-KIT 4.5).
 
-autoawq searches, per fold, 20 scales between "all from the weights" and "all from the activations", and keeps the one
-with the smallest output error. Here its pseudo-quantiser is the codec that will store the tensor, so that 3 and 4 bits
-may stand side by side, and its calibration data are audio prompts sent through the whole model.
+For each fold, autoawq tries 20 exponents between scales from the weights alone and scales from the activations alone,
+and keeps the one with the smallest output error. Here the codec of each tensor replaces autoawq's pseudo-quantiser, so
+that 3 and 4 bits can be mixed, and the calibration data are audio prompts that pass through the whole model.
 """
 
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from harness.calibration.base import Measurement, StoredRequest
+from harness.calibration.awq_search import search
+from harness.calibration.base import Measurement, StoredRequest, store_tensors
+from harness.calibration.context import MeasurementContext
 from harness.calibration.development import DevelopmentExample, datasets, describe, read_sentences
 from harness.compression.codecs.base import Codec
-from harness.compression.measurement_request import MeasurementRequest, PlanContext
+from harness.compression.measurement_request import MeasurementRequest
+from harness.compression.plan_context import PlanContext
 from harness.compression.transforms.base import Transform
 from harness.compression.transforms.fold import FOLDS, FoldScales, scale_name
 from harness.core.errors import MissingExtraError, UserError
-from harness.core.files import published, sha256_of
 from harness.core.progress import progress
-from harness.core.safetensors_io import write_tensors
+from harness.inference.load import load_dense
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.calibration.context import MeasurementContext
-
 _DECODER = "language_model.model.layers."
 REVISION = 3
-"""Of the search as a whole: a change that finds other scales raises it, so that older measurements are not taken."""
+"""Revision of the search: increase it with any change that finds other scales, so that older results are not used."""
 LIBRARIES = ("autoawq", "hqq", "torch", "transformers")
 
 
 class Prompts(StrEnum):
-    """What the model reads during calibration (Diet-KIT table 5)."""
+    """The texts of the calibration data (Diet-KIT table 5): source audio, or also the translations of one direction."""
 
     SOURCE = "source"
     GERMAN = "en-de"
@@ -42,13 +42,13 @@ class Prompts(StrEnum):
 
 
 class FoldError(msgspec.Struct, frozen=True):
-    """What the search found at one fold.
+    """The result of the search at one fold.
 
     Attributes:
         layer: index of the decoder layer.
         fold: name of the fold.
-        plain: mean squared output error of the codecs without scales, on the calibration data.
-        scaled: the same with the scales that were kept.
+        plain: mean squared output error on the calibration data without scales.
+        scaled: the same with the best scales.
     """
 
     layer: int
@@ -58,12 +58,12 @@ class FoldError(msgspec.Struct, frozen=True):
 
 
 class AwqScales(Measurement, frozen=True, kw_only=True):
-    """The scales that were found; they lie beside this file as `<key>.safetensors`.
+    """The best scales, stored in `<key>.safetensors`.
 
     Attributes:
-        sha256: of the file of scales.
-        sentences: how many were calibrated on.
-        errors: per fold.
+        sha256: checksum of that file.
+        sentences: number of calibration sentences.
+        errors: output errors per fold.
     """
 
     sha256: str
@@ -73,11 +73,11 @@ class AwqScales(Measurement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class MeasureScales(StoredRequest[AwqScales]):
-    """Asks for the scales of one assignment of codecs.
+    """Requests the scales for one assignment of codecs.
 
     Attributes:
-        prompts: what the model reads.
-        share: part of the development sentences that is used, above 0, at most 1.
+        prompts: texts of the calibration data.
+        share: fraction of the development sentences to use, above 0 and at most 1.
         codecs: codec of every linear weight of the decoder layers, by canonical name, sorted.
     """
 
@@ -90,21 +90,21 @@ class MeasureScales(StoredRequest[AwqScales]):
 
     @property
     def title(self) -> str:
-        """Names the data."""
+        """Description of the calibration data."""
         return f"AWQ scales from {self.share:.0%} of the development set, {self.prompts} prompts"
 
     @property
     def effort(self) -> float:
-        """In proportion to the sentences."""
+        """Proportional to the number of sentences."""
         return self.share
 
-    def require(self, context: "MeasurementContext") -> None:
-        """Check that autoawq can be imported and that there is development data."""
+    def require(self, context: MeasurementContext) -> None:
+        """Check that autoawq is installed and that the task has development data."""
         require_awq()
         context.development()
 
-    def inputs(self, context: "MeasurementContext") -> object:
-        """The base, the data and the codecs; versions too, since the search depends on them."""
+    def inputs(self, context: MeasurementContext) -> object:
+        """Return the base, the data, the codecs, and the versions of the libraries on which the search depends."""
         from importlib.metadata import version
 
         require_awq()
@@ -112,15 +112,12 @@ class MeasureScales(StoredRequest[AwqScales]):
         versions = [(library, version(library)) for library in LIBRARIES]
         return [REVISION, context.fingerprint, describe(context), self.prompts, self.share, codecs, versions]
 
-    def make(self, context: "MeasurementContext", key: str) -> AwqScales:
-        """Search layer by layer, on the outputs of the uncompressed model.
+    def make(self, context: MeasurementContext, key: str) -> AwqScales:
+        """Search layer by layer, on the activations of the uncompressed model.
 
         Raises:
-            UserError: the role has no such direction, or the search finds no finite scale.
+            UserError: the role does not have the direction of the prompts, or no scale gives a finite error.
         """
-        from harness.calibration.awq_search import search
-        from harness.inference.load import load_dense
-
         engine = load_dense(context.checkpoint, context.device)
         sentences = choose(read_sentences(context, engine), self.prompts, self.share)
         found: dict[str, Tensor] = {}
@@ -132,13 +129,10 @@ class MeasureScales(StoredRequest[AwqScales]):
                 found[scale_name(fold.layer, fold.name)] = fold.scales
                 errors.append(FoldError(fold.layer, fold.name, fold.plain, fold.scaled))
                 advance(1)
-        path = context.workdir.measurements / f"{key}.safetensors"
-        with published(path) as temporary:
-            write_tensors(temporary, found)
         return AwqScales(
             key=key,
             datasets=datasets(context),
-            sha256=sha256_of(path),
+            sha256=store_tensors(context, key, found),
             sentences=len(sentences),
             errors=tuple(errors),
         )
@@ -146,11 +140,11 @@ class MeasureScales(StoredRequest[AwqScales]):
 
 @dataclass(frozen=True)
 class Awq:
-    """The transform of a recipe: fold the scales that suit the recipe's own codecs.
+    """A recipe's transform that folds the best scales for the recipe's codecs.
 
     Attributes:
-        prompts: what the model reads during calibration.
-        share: part of the development sentences that is used.
+        prompts: texts of the calibration data.
+        share: fraction of the development sentences to use, above 0 and at most 1.
     """
 
     prompts: Prompts = Prompts.SOURCE
@@ -158,11 +152,11 @@ class Awq:
 
     @property
     def needs(self) -> tuple[MeasurementRequest[Any], ...]:
-        """The scales; their codecs are known only when the rules are resolved."""
+        """The scales, without the codecs, which are known only when the rules are resolved."""
         return (MeasureScales(self.prompts, self.share, ()),)
 
     def resolve(self, context: PlanContext) -> Transform:
-        """Return the fold of the measured scales."""
+        """Return the transform that folds the measured scales."""
         names = sorted(s.name for s in context.tensors if s.is_linear and s.name.startswith(_DECODER))
         request = MeasureScales(self.prompts, self.share, tuple((name, context.codecs[name]) for name in names))
         measured = context.measure(request)
@@ -173,7 +167,7 @@ def require_awq() -> None:
     """Check that autoawq is installed.
 
     Raises:
-        MissingExtraError: it is not.
+        MissingExtraError: it is not installed.
     """
     from importlib.util import find_spec
 
@@ -182,17 +176,19 @@ def require_awq() -> None:
 
 
 def choose(sentences: tuple[DevelopmentExample, ...], prompts: Prompts, share: float) -> list[DevelopmentExample]:
-    """Return the calibration sentences, spread evenly over the development set.
+    """Return the calibration sentences, distributed evenly over the development set.
 
-    With source prompts every segment is read once, asked for the directions in turn, and without its translation;
-    with pairs, in one direction and with the translation after the prompt.
+    With source prompts each segment appears once, without its translation, and the prompts' directions alternate; with
+    a direction's prompts, each segment appears in that direction with its translation.
 
     Raises:
-        UserError: the role has no such direction.
+        UserError: the role does not have the direction of the prompts.
     """
     directions = list(dict.fromkeys(sentence.direction for sentence in sentences))
     if prompts is not Prompts.SOURCE and str(prompts) not in directions:
-        raise UserError(f"Calibration on {prompts} pairs needs development data for {prompts}: name it in the task.")
+        raise UserError(
+            f"Calibration with {prompts} prompts needs development data for {prompts}: add it to the task's profile."
+        )
     by_direction = {name: [s for s in sentences if s.direction == name] for name in directions}
     if prompts is Prompts.SOURCE:
         segments = len(by_direction[directions[0]])

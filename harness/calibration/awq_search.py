@@ -1,10 +1,10 @@
-"""The search for activation-aware scales, layer by layer; importing this module imports autoawq."""
+"""The search for activation-aware scales, layer by layer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.calibration.awq_quantizer import Codecs, LayerInputs, ScaleSearch
+from harness.calibration.awq_quantizer import Codecs, LayerInputs, scale_search
 from harness.calibration.development import DevelopmentExample
 from harness.calibration.prefix import Prefix, decoder_of
 from harness.calibration.sensitivity import by_length
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """The scales of one fold.
+    """The best scales of one fold.
 
     Attributes:
         layer: index of the decoder layer.
-        name: of the fold.
+        name: name of the fold.
         scales: float32, shape (channels,).
         plain: mean squared output error without scales.
-        scaled: the same with them.
+        scaled: the same with these scales.
     """
 
     layer: int
@@ -39,13 +39,19 @@ class Found:
 
 
 _SENTENCES = 8
-"""Sentences that attention reads at a time: little filling up, and values that stay in the processor's cache."""
+"""Sentences per attention step: they need little padding, and their values stay in the processor's cache."""
 
 
 def search(
     engine: Engine, sentences: Sequence[DevelopmentExample], codecs: Mapping[str, Codec], batch_size: int = _SENTENCES
 ) -> Iterator[Found]:
-    """Yield the scales of every fold, layer by layer; the inputs are those of the uncompressed model, as in autoawq.
+    """Yield the best scales of every fold, layer by layer, for the inputs of the uncompressed model, as in autoawq.
+
+    Args:
+        engine: the uncompressed model; its weights are the same afterwards.
+        sentences: calibration sentences.
+        codecs: codec of every linear weight of the decoder layers by canonical name.
+        batch_size: sentences per attention step.
 
     Raises:
         UserError: no scale gives a finite error.
@@ -57,21 +63,21 @@ def search(
     for index, layer in enumerate(decoder_of(engine.model).layers):
         with torch.no_grad():
             inputs, batches = _through(layer, batches)
-        quantizer = ScaleSearch(layer, inputs.batches, Codecs(codecs, names))
+        quantizer = scale_search(layer, inputs.batches, Codecs(codecs, names))
         for fold in FOLDS:
             yield _search_fold(quantizer, index, fold, inputs.features[fold.readers[0]])
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What a layer's modules read: the batches in front of it, and real tokens by module, shape (tokens, channels)."""
+    """Inputs of one layer, by batch, and of its modules at real tokens, shape (tokens, channels)."""
 
     batches: tuple[LayerInputs, ...]
     features: Mapping[str, "Tensor"]
 
 
 def _capture(engine: Engine, sentences: Sequence[DevelopmentExample], batch_size: int) -> tuple[LayerInputs, ...]:
-    """Send the sentences through the audio tower, up to the first decoder layer."""
+    """Return the inputs of the first decoder layer, in batches of similar length."""
     examples = [sentence.example for sentence in sentences]
     groups = [[examples[i] for i in batch] for batch in by_length(examples, batch_size)]
     prefix = Prefix(engine, groups, lambda _count: None)
@@ -83,25 +89,25 @@ def _capture(engine: Engine, sentences: Sequence[DevelopmentExample], batch_size
 
 
 def _through(layer: Any, batches: Sequence[LayerInputs]) -> tuple[_Inputs, tuple[LayerInputs, ...]]:
-    """Run a layer, and keep what the readers of its folds read."""
+    """Run a layer, and return the inputs of its modules and those of the next layer."""
     import torch
 
     readers = [fold.readers[0] for fold in FOLDS]
-    heard: dict[str, list[Tensor]] = {name: [] for name in readers}
+    captured: dict[str, list[Tensor]] = {name: [] for name in readers}
     after = []
     for batch in batches:
-        watches = [
+        hooks = [
             layer.get_submodule(name).register_forward_pre_hook(
-                lambda _module, inputs, name=name, real=batch.real: heard[name].append(inputs[0][real])
+                lambda _module, inputs, name=name, real=batch.real: captured[name].append(inputs[0][real])
             )
             for name in readers
         ]
         output = layer(batch.state, **batch.arguments)
-        for watch in watches:
-            watch.remove()
+        for hook in hooks:
+            hook.remove()
         state = output[0] if isinstance(output, tuple) else output
         after.append(LayerInputs(state, batch.real, batch.arguments))
-    return _Inputs(tuple(batches), {name: torch.cat(parts) for name, parts in heard.items()}), tuple(after)
+    return _Inputs(tuple(batches), {name: torch.cat(parts) for name, parts in captured.items()}), tuple(after)
 
 
 def _search_fold(quantizer: Any, index: int, fold: Fold, features: "Tensor") -> Found:

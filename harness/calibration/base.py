@@ -1,98 +1,110 @@
-"""What a measurement is: made once, stored under the key of its inputs, a file like any other from then on."""
+"""The base of all measurements: each is made once and stored under the content key of its inputs."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from harness.core.files import key_of
+from harness.calibration.context import MeasurementContext
+from harness.compression.measured_tensors import tensors_path
+from harness.core.files import published, sha256_of
 from harness.core.progress import log
-from harness.core.record_store import FORMAT, read_measurement, write_measurement
+from harness.core.safetensors_io import write_tensors
+from harness.core.store import Store, StoreEntry
 
 if TYPE_CHECKING:
-    from harness.calibration.context import MeasurementContext
+    from torch import Tensor
+
+FORMAT = 1
+"""Format of the values. It is part of every content key, which artifacts record: a change would rename them all."""
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """What every measurement states.
+    """The fields of every measurement.
 
     Attributes:
         key: content key of its inputs.
         datasets: data sets that it was measured on.
-        format_version: of the file.
     """
 
     key: str
     datasets: tuple[str, ...]
-    format_version: int = FORMAT
 
 
 M = TypeVar("M", bound=Measurement)
 
 
 class StoredRequest(ABC, Generic[M]):
-    """A measurement that a recipe asks for, kept in the work directory."""
+    """A measurement with its settings, whose result is stored in the work directory."""
 
     result: ClassVar[type[Measurement]]
     kind: ClassVar[str]
-    """Names the kind of measurement in every content key; it never changes, or stored results are not found again."""
+    """Name of the kind of measurement in every content key: if it changes, stored results are not found again."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """How a person calls it."""
+        """Description for logs and provenance."""
 
     @property
     def effort(self) -> float:
-        """How long it takes among its like, 1 at most; the longest are begun first."""
+        """Relative duration among measurements of its kind, at most 1; the longest are scheduled first."""
         return 1.0
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """Names of the systems that are built for it, if they are not there; none by default."""
+        """Names of the systems that must be built before it; none by default."""
         return ()
 
     @abstractmethod
-    def inputs(self, context: "MeasurementContext") -> object:
-        """Return everything that the result depends on, as JSON-ready values."""
+    def inputs(self, context: MeasurementContext) -> object:
+        """Return everything on which the result depends, as JSON-ready values."""
 
     @abstractmethod
-    def make(self, context: "MeasurementContext", key: str) -> M:
-        """Measure."""
+    def make(self, context: MeasurementContext, key: str) -> M:
+        """Make the measurement, and return its result with this content key."""
 
     @abstractmethod
-    def require(self, context: "MeasurementContext") -> None:
-        """Check that it can be made, before anything starts.
+    def require(self, context: MeasurementContext) -> None:
+        """Check, before any work starts, that the measurement can be made.
 
         Raises:
             UserError: data or an optional library that it needs are missing.
         """
 
-    def key(self, context: "MeasurementContext") -> str:
-        """Return the sha256 that names the result."""
-        return key_of([self.kind, FORMAT, self.inputs(context)])
-
-    def recall(self, context: "MeasurementContext") -> M | None:
+    def recall(self, context: MeasurementContext) -> M | None:
         """Return the stored result, or None."""
-        found: M | None = read_measurement(self._path(context, self.key(context)), self.result)  # type: ignore[assignment]
-        return found
+        return self._entry(context).read()
 
-    def measure(self, context: "MeasurementContext") -> M:
-        """Return the stored result, or measure and store it.
+    def measure(self, context: MeasurementContext) -> M:
+        """Return the stored result, or make and store it.
 
         Raises:
             UserError: it cannot be made.
         """
-        stored = self.recall(context)
-        if stored is not None:
-            return stored
+        entry = self._entry(context)
+        return entry.get(lambda: self._make(context, entry.key))
+
+    def _make(self, context: MeasurementContext, key: str) -> M:
         self.require(context)
         log(f"measure: {self.title}")
-        key = self.key(context)
-        made = self.make(context, key)
-        write_measurement(self._path(context, key), made)
-        return made
+        return self.make(context, key)
 
-    def _path(self, context: "MeasurementContext", key: str) -> Path:
-        return context.workdir.measurements / f"{key}.json"
+    def _entry(self, context: MeasurementContext) -> StoreEntry[M]:
+        store: Store[M] = Store(self.kind, self.result, FORMAT)  # type: ignore[arg-type]  # a class variable is not generic
+        return store.entry(context.workdir.measurements, self.inputs(context))
+
+
+def store_tensors(context: MeasurementContext, key: str, tensors: "Mapping[str, Tensor]") -> str:
+    """Store the tensors of a measurement in the folder of measurements, and return the file's sha256.
+
+    Args:
+        context: its work directory is used.
+        key: content key of the measurement.
+        tensors: CPU tensors by name.
+    """
+    path = tensors_path(context.workdir.measurements, key)
+    with published(path) as temporary:
+        write_tensors(temporary, tensors)
+    return sha256_of(path)

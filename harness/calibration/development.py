@@ -1,16 +1,13 @@
-"""The task's development sentences as examples for a model in memory."""
+"""The task's development sentences as examples for a loaded model."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from harness.calibration.context import MeasurementContext
 from harness.config.language_pair import LanguagePair
 from harness.inference.engine import Engine
 from harness.inference.features import FeatureReader
 from harness.inference.prompting import Example, end_token, prompt_tokens, render_prompt, target_tokens
 from harness.testsets.testset import TestSet
-
-if TYPE_CHECKING:
-    from harness.calibration.context import MeasurementContext
 
 
 @dataclass(frozen=True)
@@ -19,30 +16,30 @@ class DevelopmentExample:
 
     Attributes:
         direction: e.g. `en-de`.
-        example: what the model hears, how it is asked, and the reference with its end token.
+        example: features, prompt, and the reference with its end token.
     """
 
     direction: str
     example: Example
 
 
-def describe(context: "MeasurementContext") -> object:
-    """Return what the sentences depend on beside the checkpoint, for keys."""
+def describe(context: MeasurementContext) -> object:
+    """Return everything beside the checkpoint on which the sentences depend, for content keys."""
     prompt = context.task.prompts[context.role.prompt]
     sets = [(pair.direction, pair.target_name, found.key) for pair, found in context.development()]
     return [sets, prompt.text, prompt.chat]
 
 
-def datasets(context: "MeasurementContext") -> tuple[str, ...]:
-    """Return the names of the data sets that the sentences come from, sorted."""
+def datasets(context: MeasurementContext) -> tuple[str, ...]:
+    """Return the names of the sentences' data sets, sorted."""
     return tuple(sorted({test_set.dataset for _, test_set in context.development()}))
 
 
-def read_sentences(context: "MeasurementContext", engine: Engine) -> tuple[DevelopmentExample, ...]:
+def read_sentences(context: MeasurementContext, engine: Engine) -> tuple[DevelopmentExample, ...]:
     """Read every development sentence, direction by direction, in the order of the gold segments.
 
     Raises:
-        UserError: audio that does not read.
+        UserError: a recording cannot be read.
     """
     return tuple(
         sentence for pair, test_set in context.development() for sentence in _read(context, engine, pair, test_set)
@@ -50,12 +47,12 @@ def read_sentences(context: "MeasurementContext", engine: Engine) -> tuple[Devel
 
 
 def _read(
-    context: "MeasurementContext", engine: Engine, pair: LanguagePair, test_set: TestSet
+    context: MeasurementContext, engine: Engine, pair: LanguagePair, test_set: TestSet
 ) -> list[DevelopmentExample]:
     prompt = context.task.prompts[context.role.prompt]
     request, end = render_prompt(engine.processor, prompt, pair.target_name), end_token(engine, prompt)
     reader = FeatureReader(test_set, engine.processor.feature_extractor)
-    assert test_set.gold is not None  # noqa: S101 - the context checked it
+    assert test_set.gold is not None  # noqa: S101 - the context has checked it
     found = []
     for segment, reference in zip(test_set.gold.segments, test_set.references[pair.target], strict=True):
         features = reader.extract(segment)

@@ -1,8 +1,8 @@
-"""The language model from one decoder layer on, with what comes before computed once.
+"""Forward passes that start at a given decoder layer, with the states before it computed once.
 
-A change in layer i leaves everything before it as it was. So the states of all sentences in front of one layer are
-kept, and moved forward layer by layer: a sweep over all layers costs little more than half of as many whole passes,
-and the audio tower is run once.
+A change in layer i does not affect the layers before it. Therefore the hidden states of all sentences are kept at one
+layer and advanced layer by layer: a sweep over all layers costs little more than half of as many full passes, and the
+audio tower runs once.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class _CapturedError(Exception):
-    """Stops a pass through the model in front of its first decoder layer."""
+    """Ends a forward pass before the first decoder layer."""
 
 
 def decoder_of(model: Any) -> Any:
-    """Return the language model's stack: the module with `layers`, `embed_tokens` and `norm`."""
+    """Return the language model's decoder: the module with `layers`, `embed_tokens` and `norm`."""
     return next(module for module in model.modules() if hasattr(module, "embed_tokens") and hasattr(module, "layers"))
 
 
 class Prefix:
-    """The hidden states of all sentences in front of one decoder layer.
+    """The hidden states of all sentences before one decoder layer, at first the first one.
 
     Args:
         engine: the model.
-        batches: the sentences, batch by batch, each with its target.
-        advance: told of every sentence that was heard.
+        batches: the sentences with their targets, in batches.
+        advance: called with the number of sentences after each batch.
     """
 
     def __init__(self, engine: Engine, batches: Sequence[Sequence[Example]], advance: Advance) -> None:
@@ -54,21 +54,21 @@ class Prefix:
             self._arguments.append({**arguments, "use_cache": False})
             raise _CapturedError
 
-        watch = self._decoder.layers[0].register_forward_pre_hook(keep, with_kwargs=True)
+        hook = self._decoder.layers[0].register_forward_pre_hook(keep, with_kwargs=True)
         try:
             with torch.inference_mode():
                 engine.model(**right_padded(engine, examples).arguments(), use_cache=False)
         except _CapturedError:
             pass
         finally:
-            watch.remove()
+            hook.remove()
 
     def captured(self) -> list[tuple["Tensor", dict[str, Any]]]:
-        """Return each batch's states, shape (sentences, tokens, hidden), and the arguments of a layer with them."""
+        """Return each batch's states, shape (sentences, tokens, hidden), with the layers' other arguments."""
         return list(zip(self._states, self._arguments, strict=True))
 
     def move_on(self) -> None:
-        """Run the layer that the states are in front of, as it is now."""
+        """Advance the states by one layer, with the layer's current weights."""
         import torch
 
         with torch.inference_mode():
@@ -77,9 +77,9 @@ class Prefix:
         self.layer += 1
 
     def nats(self) -> list[float]:
-        """Return the cross-entropy of every target in nats, summed over its tokens, batch by batch.
+        """Return the cross-entropy of every target in nats, summed over its tokens, in the order of the batches.
 
-        Everything from the present layer on is computed with the weights that the model has now.
+        The layers from the current one on are computed with the model's current weights.
         """
         import torch
 
@@ -92,20 +92,21 @@ class Prefix:
         return found
 
     def _finish(self, state: "Tensor", batch: Sequence[Example]) -> list[float]:
-        """Return nats from the last layer's output; only places that foresee a target token meet the head."""
+        """Return the nats for the last layer's output; the head is applied only where a target token is predicted."""
         import torch
 
         begins = [len(example.prompt) - 1 for example in batch]
         lengths = [len(example.target) for example in batch]
         places = torch.cat([state[i, b : b + n] for i, (b, n) in enumerate(zip(begins, lengths, strict=True))])
         logits = self._head(self._decoder.norm(places)).float()
-        wanted = torch.tensor([token for example in batch for token in example.target], device=logits.device)
-        each = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+        targets = torch.tensor([token for example in batch for token in example.target], device=logits.device)
+        each = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
         return [float(part.sum()) for part in torch.split(each, lengths)]
 
 
 def run_layer(layer: Any, state: "Tensor", arguments: dict[str, Any]) -> "Tensor":
-    """Run one decoder layer, and return its output, shape (sentences, tokens, hidden)."""
+    """Return the output of one decoder layer, shape (sentences, tokens, hidden)."""
     output = layer(state, **arguments)
-    result: Tensor = output[0] if isinstance(output, tuple) else output  # transformers 4.57 returns the state itself
+    # transformers 4.57 returns the tensor, earlier versions a tuple.
+    result: Tensor = output[0] if isinstance(output, tuple) else output
     return result

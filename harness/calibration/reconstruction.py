@@ -1,4 +1,4 @@
-"""Reconstruction error: how far each decoder layer's output is from the uncompressed model's, on the same input."""
+"""Reconstruction error: the distance of each decoder layer's output from the uncompressed model's, for equal inputs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class LayerError(msgspec.Struct, frozen=True):
-    """One decoder layer.
+    """The reconstruction error of one decoder layer.
 
     Attributes:
-        layer: its index.
+        layer: index of the layer.
         relative: squared error of the layer's output over the squared change that the layer makes to its input, both
-            summed over real tokens; 0 is perfect, 1 as bad as leaving the layer out.
+            summed over real tokens; 0 means no error, 1 an error as large as without the layer.
     """
 
     layer: int
@@ -29,12 +29,12 @@ class LayerError(msgspec.Struct, frozen=True):
 def reconstruction_errors(
     dense: Engine, compressed: Engine, batches: Sequence[Sequence[Example]]
 ) -> tuple[LayerError, ...]:
-    """Compare layer by layer; the input of every layer is the uncompressed model's.
+    """Return the error of every layer, computed on the inputs of the uncompressed model.
 
     Args:
         dense: the uncompressed model.
         compressed: a model with as many decoder layers.
-        batches: sentences that no choice was measured on.
+        batches: sentences that were not used for calibration.
     """
     import torch
 
@@ -46,9 +46,9 @@ def reconstruction_errors(
             before = prefix.captured()
             outputs = [run_layer(layer, state, arguments) for state, arguments in before]
             prefix.move_on()
-            wanted = [state for state, _ in prefix.captured()]
-            error = sum(_squares(a - b, mask) for a, b, mask in zip(outputs, wanted, real, strict=True))
-            change = sum(_squares(b - s, mask) for (s, _), b, mask in zip(before, wanted, real, strict=True))
+            expected = [state for state, _ in prefix.captured()]
+            error = sum(_squares(a - b, mask) for a, b, mask in zip(outputs, expected, real, strict=True))
+            change = sum(_squares(b - s, mask) for (s, _), b, mask in zip(before, expected, real, strict=True))
             found.append(LayerError(index, error / change))
     return tuple(found)
 

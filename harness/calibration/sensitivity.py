@@ -1,7 +1,7 @@
-"""Sensitivity: how much the loss moves when one part of the model is stored more coarsely (Diet-KIT section 4.4).
+"""Sensitivity: the change of the loss when one part of the model is stored by a coarser codec (Diet-KIT section 4.4).
 
-Starting from a parent system, the weights of one unit (a layer's MLP, or a single projection) are stored by a trial
-codec, the teacher-forced cross-entropy of the development references is measured, and the unit is restored.
+Starting from a parent system, the weights of one unit (a layer's MLP, or a single projection) are replaced by those of
+a trial codec, the teacher-forced cross-entropy of the development references is measured, and the unit is restored.
 """
 
 import math
@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from harness.calibration.base import Measurement, StoredRequest
+from harness.calibration.context import MeasurementContext
 from harness.calibration.development import datasets, describe, read_sentences
 from harness.calibration.prefix import Prefix
+from harness.calibration.system_artifacts import build_in, plan_system
 from harness.compression.codecs.base import Codec
 from harness.compression.registry import get_system
 from harness.compression.selectors import Selector, first_ranked
@@ -28,27 +30,23 @@ from harness.models.checkpoint import Checkpoint
 from harness.models.qwen2_audio import canonical_name
 from harness.models.tensor_spec import Component, TensorSpec
 
-if TYPE_CHECKING:
-    from harness.calibration.context import MeasurementContext
-
-
 LIBRARIES = ("hqq", "numpy", "torch", "transformers")
 
 
 class Granularity(StrEnum):
-    """What is swapped at a time."""
+    """The size of a unit."""
 
     LAYER = "layer"
     PROJECTION = "projection"
 
 
 class Swap(msgspec.Struct, frozen=True):
-    """What happened when one unit was swapped.
+    """The losses with one unit swapped.
 
     Attributes:
         unit: `layer 4`, or the canonical name of a projection.
         layer: index of the decoder layer.
-        nats: per sentence, summed over its tokens.
+        nats: cross-entropy per sentence, summed over its tokens.
     """
 
     unit: str
@@ -57,15 +55,15 @@ class Swap(msgspec.Struct, frozen=True):
 
 
 class SwapSummary(msgspec.Struct, frozen=True):
-    """A swap in numbers.
+    """Statistics of one swap.
 
     Attributes:
-        unit: what was swapped.
+        unit: as in `Swap`.
         layer: index of the decoder layer.
         loss: nats per target token with the swap.
         deviation: loss with the swap minus loss without; the ranking is by its magnitude.
-        standard_error: of the deviation, over sentences, which are the same with and without.
-        tied_with_next: whether the next unit in the ranking is no more than one standard error of the difference away.
+        standard_error: of the deviation, over sentences (paired).
+        tied_with_next: whether the difference from the next unit in the ranking is within its standard error.
     """
 
     unit: str
@@ -77,15 +75,15 @@ class SwapSummary(msgspec.Struct, frozen=True):
 
 
 class SensitivityTable(Measurement, frozen=True, kw_only=True):
-    """The losses of a sweep.
+    """The losses of a sweep over all units.
 
     Attributes:
-        parent: system that the sweep started from.
-        trial: codec that units were swapped to, as text.
-        device: torch's name of the device that it ran on.
-        tokens: target tokens per sentence, the end token included.
+        parent: system from which the sweep starts.
+        trial: codec of swapped units, as text.
+        device: torch's name of the device of the model.
+        tokens: target tokens per sentence, including the end token.
         baseline: nats per sentence without a swap.
-        swaps: in the order of the layers.
+        swaps: losses with each swap, in the order of the layers.
     """
 
     parent: str
@@ -97,12 +95,12 @@ class SensitivityTable(Measurement, frozen=True, kw_only=True):
 
     @property
     def baseline_loss(self) -> float:
-        """Nats per token without a swap."""
+        """Loss without a swap, in nats per token."""
         return math.fsum(self.baseline) / sum(self.tokens)
 
     @property
     def summary(self) -> tuple[SwapSummary, ...]:
-        """Every swap, the least sensitive unit first."""
+        """Statistics of every swap, the least sensitive unit first."""
         ordered = sorted(self.swaps, key=lambda swap: (abs(self._deviation(swap.nats, self.baseline)[0]), swap.layer))
         rows = []
         for swap, following in zip(ordered, [*ordered[1:], None], strict=True):
@@ -132,13 +130,13 @@ class SensitivityTable(Measurement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Sensitivity(StoredRequest[SensitivityTable]):
-    """Asks how sensitive the parts of a system are.
+    """Requests the sensitivities of the parts of a system.
 
     Attributes:
-        parent: name of the system that the sweep starts from.
-        trial: codec that a unit is swapped to.
-        component: which weights of a decoder layer make up a unit.
-        granularity: whether a unit is all of them in a layer, or one.
+        parent: name of the system from which the sweep starts.
+        trial: codec of swapped units.
+        component: weights of a decoder layer that belong to a unit.
+        granularity: whether a unit is a layer's whole component or one projection.
     """
 
     result: ClassVar[type[Measurement]] = SensitivityTable
@@ -151,28 +149,28 @@ class Sensitivity(StoredRequest[SensitivityTable]):
 
     @property
     def title(self) -> str:
-        """Names parent, component and trial."""
+        """Description with parent, component and trial."""
         return f"sensitivity of {self.parent} ({self.component} by {self.granularity}) to {self.trial!r}"
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """The parent."""
+        """The parent, from which the sweep starts."""
         return (self.parent,)
 
-    def require(self, context: "MeasurementContext") -> None:
+    def require(self, context: MeasurementContext) -> None:
         """Check that the task has development data."""
         context.development()
 
-    def inputs(self, context: "MeasurementContext") -> object:
-        """The parent's plan, the base, the data and the settings."""
-        plan = context.plan(get_system(self.parent))
+    def inputs(self, context: MeasurementContext) -> object:
+        """Return the parent's plan, the base, the data, the settings, and the versions of the libraries."""
+        plan = plan_system(context, get_system(self.parent))
         settings = [msgspec.to_builtins(self.trial), str(self.component), str(self.granularity)]
         versions = [(library, version(library)) for library in LIBRARIES]
         return [plan.to_json(), context.fingerprint, describe(context), settings, versions]
 
-    def make(self, context: "MeasurementContext", key: str) -> SensitivityTable:
+    def make(self, context: MeasurementContext, key: str) -> SensitivityTable:
         """Sweep over the decoder layers."""
-        engine = engine_loader(context.artifact(self.parent), context.device)()
+        engine = engine_loader(build_in(context, self.parent), context.device)()
         examples = [sentence.example for sentence in read_sentences(context, engine)]
         batches = by_length(examples, context.role.decoding.batch_size)
         sweep = Sweep(context.checkpoint, engine, [[examples[i] for i in batch] for batch in batches])
@@ -189,8 +187,8 @@ class Sensitivity(StoredRequest[SensitivityTable]):
             swaps=tuple(Swap(unit.name, unit.layer, _in_order(nats, order)) for unit, nats in swaps),
         )
 
-    def units(self, context: "MeasurementContext") -> list["Unit"]:
-        """Return what is swapped, in the order of the layers."""
+    def units(self, context: MeasurementContext) -> list["Unit"]:
+        """Return the units in the order of the layers."""
         specs = [s for s in context.checkpoint.specs if s.component is self.component and s.is_linear]
         specs.sort(key=lambda spec: (spec.layer or 0, spec.name))  # by name alone, layer 10 comes before layer 2
         if self.granularity is Granularity.PROJECTION:
@@ -200,7 +198,7 @@ class Sensitivity(StoredRequest[SensitivityTable]):
 
 
 def least_sensitive(count: int, request: Sensitivity) -> Selector:
-    """Select the decoder layers whose swap moved the loss least."""
+    """Select the decoder layers whose swap changed the loss least."""
     return first_ranked(count, request)
 
 
@@ -220,10 +218,10 @@ class Unit:
 
 
 class Sweep:
-    """Moves through the decoder layers; in front of each, its units are swapped one after the other.
+    """Swaps the units of a model one after the other, layer by layer.
 
     Args:
-        checkpoint: the weights that are swapped in, by way of a codec.
+        checkpoint: the weights that the trial codec encodes.
         engine: the model.
         batches: sentences with their targets.
     """
@@ -235,7 +233,7 @@ class Sweep:
         self._paths = {canonical_name(path): weight for path, weight in engine.model.named_parameters()}
 
     def run(self, units: Sequence[Unit], trial: Codec) -> tuple[list[float], list[tuple[Unit, list[float]]]]:
-        """Return the nats of all sentences without a swap, and with each, batch by batch."""
+        """Return the nats of all sentences without a swap, and with each unit swapped, in the order of the batches."""
         sentences = sum(map(len, self._batches))
         swaps: list[tuple[Unit, list[float]]] = []
         with progress("sensitivity", sentences * (2 + len(units))) as advance:
@@ -252,7 +250,7 @@ class Sweep:
 
     @contextmanager
     def swapped(self, unit: Unit, trial: Codec) -> Iterator[None]:
-        """Store a unit by the trial codec inside the block."""
+        """Replace a unit's weights by those of the trial codec inside the block."""
         kept = {spec.name: self._paths[spec.name].data for spec in unit.specs}
         try:
             for spec in unit.specs:
@@ -265,7 +263,7 @@ class Sweep:
 
 
 def by_length(examples: Sequence[Example], size: int) -> list[list[int]]:
-    """Return positions in batches of like length, the longest first."""
+    """Return the examples' indices in batches of similar length, the longest first."""
     order = sorted(range(len(examples)), key=lambda i: (-len(examples[i].prompt) - len(examples[i].target), i))
     return [order[begin : begin + size] for begin in range(0, len(order), size)]
 

@@ -1,4 +1,4 @@
-"""A sensitivity table as a picture: deviation of the loss by depth, with standard errors."""
+"""A plot of a sensitivity table: change of the loss per unit, with standard errors."""
 
 import io
 
@@ -6,11 +6,11 @@ from harness.calibration.sensitivity import SensitivityTable
 
 _COLOUR, _BASE = "#0b6e4f", "#8a8f98"
 _UPRIGHT = 32
-"""More labels than these are turned."""
+"""Largest number of labels that are drawn horizontally."""
 
 
 def render_png(table: SensitivityTable) -> bytes:
-    """Draw a bar per unit in the order of the layers; the same table and matplotlib give the same bytes."""
+    """Return a bar chart as PNG, one bar per unit in the order of the layers; equal tables give equal bytes."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -31,10 +31,11 @@ def render_png(table: SensitivityTable) -> bytes:
         axes.set_ylabel("change of the loss (nats per token)")
         axes.set_title(f"{table.parent}, each unit swapped to {table.trial}")
         out = io.BytesIO()
+        # Without "Software", the file does not contain matplotlib's version.
         figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
 def _label(unit: str, layer: int) -> str:
-    """Return `4`, or for a projection `4 up`."""
+    """Return a label such as `4`, or for a projection `4 up`."""
     return str(layer) if unit.startswith("layer ") else f"{layer} {unit.rsplit('.', 2)[-2].removesuffix('_proj')}"

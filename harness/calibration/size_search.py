@@ -1,31 +1,29 @@
-"""The smallest number with which a family of recipes keeps the limit, found by building and weighing."""
+"""Search for the first member of a family of recipes that is within the limit, by building and measuring."""
 
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from harness.calibration.base import Measurement, StoredRequest
+from harness.calibration.context import MeasurementContext
 from harness.compression.build import artifact_path, build
 from harness.compression.codecs.base import Certainty
-from harness.compression.measurement_request import PlanContext
 from harness.compression.plan import Plan, resolve
+from harness.compression.plan_context import PlanContext
 from harness.compression.recipe import Recipe, SmallestThatFits
 from harness.compression.size import measure
 from harness.core.errors import UserError
 from harness.core.progress import log
 
-if TYPE_CHECKING:
-    from harness.calibration.context import MeasurementContext
-
 
 class BuiltSize(msgspec.Struct, frozen=True):
-    """A member of the family that was built.
+    """The size of one member of the family.
 
     Attributes:
-        count: its number.
-        bytes: those of its artifact that count against the limit.
+        count: number of the member.
+        bytes: bytes of its artifact that count against the limit.
     """
 
     count: int
@@ -33,11 +31,11 @@ class BuiltSize(msgspec.Struct, frozen=True):
 
 
 class SizeSearchResult(Measurement, frozen=True, kw_only=True):
-    """The number that was found.
+    """The result of the search.
 
     Attributes:
-        count: smallest number whose artifact keeps the limit.
-        built: the complete members that were built on the way.
+        count: smallest number whose artifact is within the limit.
+        built: the complete members that were built in the search.
     """
 
     count: int
@@ -46,40 +44,40 @@ class SizeSearchResult(Measurement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class SizeSearch(StoredRequest[SizeSearchResult]):
-    """Asks for the smallest member of a family that keeps the task's limit (Diet-KIT section 4.4).
+    """Requests the smallest number in a family whose artifact is within the task's limit (Diet-KIT section 4.4).
 
     Attributes:
-        system: the name under which the members are built.
+        system: name of the system under which the members are built.
         recipe: the family.
     """
 
     result: ClassVar[type[Measurement]] = SizeSearchResult
-    kind: ClassVar[str] = "Fit"
+    kind: ClassVar[str] = "Fit"  # an earlier name of this class, which is in the keys of stored results
 
     system: str
     recipe: SmallestThatFits
 
     @property
     def title(self) -> str:
-        """Names the system."""
-        return f"the smallest {self.system} that keeps the limit"
+        """Description with the name of the system."""
+        return f"the smallest {self.system} within the limit"
 
-    def require(self, context: "MeasurementContext") -> None:
-        """Check what the members need."""
+    def require(self, context: MeasurementContext) -> None:
+        """Check the measurements of the members."""
         for request in self.recipe.needs:
             request.require(context)
 
-    def inputs(self, context: "MeasurementContext") -> object:
-        """Limit, base, and the plan of a member, which stands for the family."""
+    def inputs(self, context: MeasurementContext) -> object:
+        """Return the system, the base, the limit, and the plan of one member, which represents the family."""
         limit = context.task.limit
         plan = _resolve(context, self.system, _without_waiting(self.recipe.family(1)))
         return [self.system, context.fingerprint, (limit.bytes, limit.strict, limit.counts), plan.to_json()]
 
-    def make(self, context: "MeasurementContext", key: str) -> SizeSearchResult:
-        """Build and weigh one member after the other until one fits; what cannot fit is not built.
+    def make(self, context: MeasurementContext, key: str) -> SizeSearchResult:
+        """Build and measure the members in order until one is within the limit; those that cannot be are not built.
 
         Raises:
-            UserError: no member keeps the limit.
+            UserError: no member is within the limit.
         """
         built: list[BuiltSize] = []
         for count in range(len(PlanContext(context.checkpoint.specs).decoder_layers) + 1):
@@ -91,13 +89,15 @@ class SizeSearch(StoredRequest[SizeSearchResult]):
             if context.task.limit.admits(built[-1].bytes):
                 return SizeSearchResult(key=key, datasets=plan.datasets, count=count, built=tuple(built))
         limit = context.task.limit.bytes
-        raise UserError(f"No {self.system} keeps the limit of {limit:,} bytes: register one with coarser codecs.")
+        raise UserError(
+            f"No member of {self.system} is within the limit of {limit:,} bytes: register a system with coarser codecs."
+        )
 
-    def _may_fit(self, context: "MeasurementContext", recipe: Recipe) -> bool:
-        """Tell what is too large already, before anything is measured for it.
+    def _may_fit(self, context: MeasurementContext, recipe: Recipe) -> bool:
+        """Whether a member may be within the limit, checked before its transforms are measured.
 
-        Transforms that wait for a measurement change no shape and only add provenance, so what is too large without
-        them is too large with them. Of the planned sizes only exact ones rule a member out.
+        Transforms that need a measurement change no shape and only add provenance, so a member that is too large
+        without them is too large with them. Planned sizes rule a member out only if they are exact.
         """
         rest = _without_waiting(recipe)
         plan = _resolve(context, self.system, rest)
@@ -107,23 +107,23 @@ class SizeSearch(StoredRequest[SizeSearchResult]):
 
 
 def _without_waiting(recipe: Recipe) -> Recipe:
-    """Return the recipe without transforms that wait for a measurement."""
+    """Return the recipe without transforms that need a measurement."""
     return Recipe(*recipe.rules, transforms=[each for each in recipe.transforms if not each.needs])
 
 
-def _resolve(context: "MeasurementContext", system: str, recipe: Recipe) -> Plan:
+def _resolve(context: MeasurementContext, system: str, recipe: Recipe) -> Plan:
     return resolve(system, recipe, context.checkpoint.specs, context.measure)
 
 
-def _weigh_and_remove(context: "MeasurementContext", plan: Plan) -> int:
-    """Weigh what is only a step on the way, and leave no artifact that looks like the system's own."""
+def _weigh_and_remove(context: MeasurementContext, plan: Plan) -> int:
+    """Measure an intermediate recipe, and remove its artifact, which would look like one of the system."""
     counted = _weigh(context, plan)
     shutil.rmtree(artifact_path(context.checkpoint, plan, context.role_name, context.workdir))
     return counted
 
 
-def _weigh(context: "MeasurementContext", plan: Plan) -> int:
-    """Build, and return the bytes that count."""
+def _weigh(context: MeasurementContext, plan: Plan) -> int:
+    """Build an artifact, and return its bytes that count against the limit."""
     artifact = build(context.checkpoint, plan, context.role_name, context.workdir)
     counted = measure(artifact).counted(context.task.limit)
     log(f"{plan.system}: {counted:,} bytes")

@@ -1,13 +1,16 @@
 """`harness list` and `harness plan`: the registered systems, and the codec of each tensor."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from harness.calibration.system_artifacts import stored_measurements
+from harness.calibration.system_artifacts import plan_system, stored_measurements
 from harness.cli.options import Options, Output, common, json_option
-from harness.compression.plan import Plan, resolve
+from harness.compression.codecs.base import Size
+from harness.compression.codecs.decimal_estimate import planned_size
+from harness.compression.plan import Assignment, Plan, resolve, total_size
 from harness.compression.recipe import Recipe
 from harness.compression.registry import System, all_systems, get_system
 from harness.core.errors import UserError
@@ -31,16 +34,27 @@ def _describe(entry: System) -> dict[str, str]:
 @click.command("plan")
 @click.argument("system")
 @click.option("--shapes", type=click.Path(path_type=Path), help="A config.json: plan from its shapes, without weights.")
+@click.option(
+    "--weight-std",
+    type=float,
+    metavar="SIGMA",
+    help="Estimate Decimal's sizes for Gaussian weights of this standard deviation, in place of its upper bounds.",
+)
 @common
-def plan_command(options: Options, system: str, shapes: Path | None) -> Output:
-    """Show the codec of each tensor of SYSTEM, and the size of the encoded tensors."""
+def plan_command(options: Options, system: str, shapes: Path | None, weight_std: float | None) -> Output:
+    """Show the codec of each tensor of SYSTEM, and the planned size of the tensors."""
     entry = get_system(system)
     plan = _plan_from_shapes(entry, shapes) if shapes else _plan(options, entry)
-    return Output({**plan.to_json(), "size": plan.size}, _render(plan))
+    sizes = [_size(row, weight_std) for row in plan.assignments]
+    return Output({**plan.to_json(), "size": total_size(sizes)}, _render(plan, sizes))
+
+
+def _size(row: Assignment, weight_std: float | None) -> Size:
+    return row.codec.size(row.tensor) if weight_std is None else planned_size(row.codec, row.tensor, weight_std)
 
 
 def _plan(options: Options, entry: System) -> Plan:
-    return stored_measurements(options.task, entry, options.workdir).plan(entry)
+    return plan_system(stored_measurements(options.task, entry, options.workdir), entry)
 
 
 def _plan_from_shapes(entry: System, shapes: Path) -> Plan:
@@ -50,14 +64,14 @@ def _plan_from_shapes(entry: System, shapes: Path) -> Plan:
     return resolve(entry.name, recipe, specs_of_config(shapes))
 
 
-def _render(plan: Plan) -> str:
+def _render(plan: Plan, sizes: Sequence[Size]) -> str:
     codecs = Counter[str]()
     bytes_of = Counter[str]()
-    for row in plan.assignments:
+    for row, size in zip(plan.assignments, sizes, strict=True):
         codecs[repr(row.codec)] += 1
-        bytes_of[repr(row.codec)] += row.codec.size(row.tensor).bytes
+        bytes_of[repr(row.codec)] += size.bytes
     lines = [f"{bytes_of[codec]:>16,} bytes  {count:>4} tensors  {codec}" for codec, count in codecs.most_common()]
-    total = plan.size
+    total = total_size(sizes)
     lines.append(
         f"{total.bytes:>16,} bytes = {total.bytes / 1e9:.3f} GB = {total.bytes / 2**30:.3f} GiB of tensors "
         f"({total.certainty}); file headers, tokenizer and configuration come on top"

@@ -1,4 +1,4 @@
-"""Artifacts: the directory that ships, and its manifest `artifact.json`, which names every byte in it."""
+"""Artifacts: the submitted directory, and its manifest `artifact.json` with the checksums of all other files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.compression.plan import Assignment, Plan, plan_from_json
-from harness.core.checksums import FileDigest, digest_file, directory_digests
+from harness.core.checksums import FileDigest, directory_digests
 from harness.core.errors import UserError, check_format
 from harness.core.files import canonical_json, read_bounded
 from harness.core.safetensors_io import TensorFile, open_tensor_file
@@ -25,18 +25,18 @@ _ADVICE = "remove the directory and build the artifact again"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `artifact.json` says.
+    """The content of `artifact.json`.
 
     Attributes:
         role: which checkpoint was compressed: untuned, finetuned or instruct.
-        plan: the system's name, and the codec of every tensor.
+        plan: the system's name, the codec of every tensor, and the measurements behind them.
         base: fingerprint of the checkpoint.
-        datasets: data sets that the checkpoint was trained on.
-        calibration_datasets: data sets that choices of the plan were measured on.
-        parameters: weights of the model, whatever they are stored as.
+        datasets: data sets of the checkpoint's training.
+        calibration_datasets: data sets of the plan's measurements.
+        parameters: number of weights of the model after the transforms.
         libraries: version of each library that the bytes depend on.
-        aliases: tensors that are stored as another tensor of equal data and codec, by canonical name.
-        files: sum and size of every other file, by path relative to the directory, with `/`.
+        aliases: tensors that are not stored because another one has equal data and codec; both by canonical name.
+        files: checksum and size of every other file, by path relative to the directory, with `/`.
     """
 
     role: str
@@ -64,45 +64,38 @@ def manifest_from_json(value: Any, what: str) -> Manifest:
     """Read a manifest back.
 
     Args:
-        value: what `Manifest.to_json` gave, after a trip through JSON.
-        what: how errors name the file.
+        value: result of `Manifest.to_json`, read from JSON.
+        what: name of the file in errors.
 
     Raises:
-        UserError: newer format, or fields that do not read.
+        UserError: the format is newer, or a field is not valid.
     """
     if not isinstance(value, dict):
         raise UserError(f"{what} is not a JSON object: {_ADVICE}.")
     check_format(what, value.get("format_version"), FORMAT)
     plan = plan_from_json(value.get("plan"), f"The plan in {what}")
     try:
-        fields = msgspec.convert({**value, "plan": None}, _Fields)
+        fields = msgspec.convert(value, _Fields)
     except msgspec.ValidationError as error:
-        raise UserError(f"{what} does not read ({error}): {_ADVICE}.") from error
+        raise UserError(f"{what} is not a valid manifest ({error}): {_ADVICE}.") from error
     known = {name: getattr(fields, name) for name in Manifest.__struct_fields__ if name != "plan"}
     return Manifest(plan=plan, **known)
 
 
-class _Fields(msgspec.Struct, frozen=True, kw_only=True):
-    """The manifest's fields that msgspec reads by itself; the plan reads itself."""
-
-    role: str
-    base: str
-    datasets: tuple[str, ...]
-    calibration_datasets: tuple[str, ...]
-    parameters: int
-    libraries: dict[str, str]
-    aliases: dict[str, str]
-    files: dict[str, FileDigest]
+_Fields = msgspec.defstruct(
+    "_Fields", [(each.name, each.type) for each in msgspec.structs.fields(Manifest) if each.name != "plan"]
+)
+"""The manifest's fields that msgspec converts; `plan_from_json` reads the plan."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """An open artifact whose bytes agree with its manifest.
+    """An open artifact whose files agree with its manifest.
 
     Attributes:
         path: the directory.
-        id: sha256 of `artifact.json`; it names every byte of the directory.
-        manifest: what `artifact.json` says.
+        id: sha256 of `artifact.json`; it identifies every byte of the directory.
+        manifest: content of `artifact.json`.
         weight_files: the open safetensors files, by relative path.
     """
 
@@ -112,11 +105,11 @@ class Artifact:
     weight_files: Mapping[str, TensorFile] = field(repr=False)
 
     def spec(self, name: str) -> TensorSpec:
-        """Return a tensor's spec in the base model, by canonical name."""
+        """Return a tensor's spec as it was encoded, by canonical name."""
         return self._assignments[name].tensor
 
     def parts(self, name: str) -> "Parts":
-        """Return what a tensor is stored as, memory-mapped; an alias gives the parts of its target."""
+        """Return the stored parts of a tensor, memory-mapped; for an alias, those of its target."""
         stored = self.manifest.aliases.get(name, name)
         file, suffixes = self._places[stored]
         return {suffix: file.read(stored + suffix) for suffix in suffixes}
@@ -127,7 +120,7 @@ class Artifact:
 
     @cached_property
     def _places(self) -> Mapping[str, tuple[TensorFile, tuple[str, ...]]]:
-        """File and suffixes of every tensor that is stored."""
+        """File and suffixes of every stored tensor."""
         places: dict[str, tuple[TensorFile, tuple[str, ...]]] = {}
         for file in self.weight_files.values():
             for key in file.entries:
@@ -145,12 +138,12 @@ class Artifact:
         while name not in self._assignments:
             name, dot, _ = name.rpartition(".")
             if not dot:
-                raise UserError(f"{self.path} stores {key}, which its plan does not know: {_ADVICE}.")
+                raise UserError(f"{self.path} stores {key}, which is not in its plan: {_ADVICE}.")
         return name
 
 
 def weights_file(tensor: TensorSpec) -> str:
-    """Return the relative path of the file that holds a tensor: one per layer, embedding, head, and the rest."""
+    """Return the relative path of a tensor's file: one per layer, embedding, head, and the rest."""
     if tensor.layer is not None:
         tower = "audio" if tensor.component is Component.AUDIO_TOWER else "decoder"
         return f"weights/{tower}-{tensor.layer:02d}.safetensors"
@@ -160,14 +153,15 @@ def weights_file(tensor: TensorSpec) -> str:
 
 
 def open_artifact(path: Path, cache: Path) -> Artifact:
-    """Open an artifact and hold every file against the manifest.
+    """Open an artifact and verify every file against the manifest.
 
     Args:
         path: the directory.
-        cache: folder in which sums of unchanged files are remembered, so that opening again reads headers alone.
+        cache: folder for checksums of unchanged files, so that opening it again reads only headers.
 
     Raises:
-        UserError: no artifact, newer format, or a file that is missing, superfluous, changed or a symbolic link.
+        UserError: the directory holds no artifact, its format is newer, its plan names a codec that is not installed,
+            or a file is missing, unexpected, changed or a symbolic link.
     """
     artifact = _open_unverified(path)
     found = directory_digests(path, artifact.manifest.files, cache)
@@ -177,22 +171,11 @@ def open_artifact(path: Path, cache: Path) -> Artifact:
     return artifact
 
 
-def verify(artifact: Artifact) -> None:
-    """Hash every file again, whatever is remembered of it.
-
-    Raises:
-        UserError: a file is missing, superfluous, changed or a symbolic link.
-    """
-    manifest = _open_unverified(artifact.path).manifest
-    for name, expected in manifest.files.items():
-        _check_sum(artifact.path / name, expected, digest_file(artifact.path / name))
-
-
 def _open_unverified(path: Path) -> Artifact:
     file = path / MANIFEST
     if not file.is_file():
         raise UserError(
-            f"{path} holds no artifact ({MANIFEST} is missing): name a directory that `harness build` made."
+            f"{path} is not an artifact ({MANIFEST} is missing): name a directory that `harness build` made."
         )
     data = read_bounded(file)
     try:
@@ -208,15 +191,15 @@ def _open_unverified(path: Path) -> Artifact:
 
 
 def files_of(path: Path) -> tuple[str, ...]:
-    """Return the relative paths of all files of a directory, sorted.
+    """Return the relative paths of all files in a directory, sorted.
 
     Raises:
-        UserError: a symbolic link or a special file is among them.
+        UserError: it contains a symbolic link or a special file.
     """
     names = []
     for entry in sorted(path.rglob("*")):
         if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
-            raise UserError(f"{entry} is not a plain file: an artifact holds plain files only, {_ADVICE}.")
+            raise UserError(f"{entry} is not a regular file, and an artifact contains nothing else: {_ADVICE}.")
         if entry.is_file():
             names.append(entry.relative_to(path).as_posix())
     return tuple(names)
@@ -226,7 +209,9 @@ def _check_names(path: Path, manifest: Manifest) -> None:
     for name in manifest.files:
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or "\\" in name or ".." in parts or name != "/".join(parts):
-            raise UserError(f"{path / MANIFEST} names {name!r}, which is no path inside the artifact: do not use it.")
+            raise UserError(
+                f"{path / MANIFEST} names {name!r}, which is not a path inside the artifact: do not use it."
+            )
     found, known = set(files_of(path)), {*manifest.files, MANIFEST}
     for name in sorted(known - found):
         raise UserError(f"{path / name} is missing: {_ADVICE}.")
@@ -244,4 +229,4 @@ def _check_complete(artifact: Artifact) -> None:
     for row in artifact.manifest.plan.assignments:
         stored = aliases.get(row.tensor.name, row.tensor.name)
         if stored not in artifact._places:  # noqa: SLF001 - this module's own class
-            raise UserError(f"{artifact.path} stores no {stored}: {_ADVICE}.")
+            raise UserError(f"{artifact.path} does not store {stored}: {_ADVICE}.")

@@ -1,16 +1,14 @@
-"""Build: checkpoint + plan -> artifact. A pure function: the same inputs give the same bytes.
+"""Build an artifact from a checkpoint and a plan; the same inputs and measurements give the same bytes.
 
-Tensors stream through one at a time, and one file of the artifact (a layer, the embedding, the head, the rest) is the
-unit of resume: each is published whole in the `.partial` directory, which gets its final name when all are there.
+Tensors are encoded one at a time. Each file of the artifact (a layer, the embedding, the head, the rest) is published
+whole in a `.partial` directory, which is renamed when it is complete: an interrupted build resumes with the first file
+that is missing.
 """
 
-import fcntl
 import hashlib
-import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -20,24 +18,27 @@ import msgspec
 
 from harness.compression.artifact import MANIFEST, Artifact, Manifest, files_of, open_artifact, weights_file
 from harness.compression.codecs.base import Codec, Parts
+from harness.compression.measured_tensors import read_measured_tensors, tensors_path
 from harness.compression.plan import Assignment, Plan
 from harness.compression.transforms.base import Transform, WeightSource, specs_after, transformed
 from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, published, read_json, write_json
+from harness.core.locks import exclusive
 from harness.core.progress import progress
-from harness.core.safetensors_io import write_tensors
+from harness.core.safetensors_io import TensorFile, write_tensors
 from harness.core.workdir import WorkDir
 from harness.models.checkpoint import Checkpoint
 
 KEY_DIGITS = 16
 CONFIG = "config.json"
 _PREFIX = 4096
+"""Bytes of each tensor that are hashed first when equal tensors are searched."""
 
 
 @dataclass(frozen=True)
 class _BuildJob:
-    """One build: its input, what the manifest will say of it, and where it works."""
+    """One build: its inputs, its manifest so far, and its directories."""
 
     checkpoint: Checkpoint
     manifest: Manifest
@@ -46,12 +47,12 @@ class _BuildJob:
 
     @cached_property
     def weights(self) -> WeightSource:
-        """The weights that are coded."""
+        """The weights that are encoded, after the transforms."""
         return transformed(self.checkpoint, self.manifest.plan.transforms, self.workdir.measurements)
 
     @property
     def groups(self) -> dict[str, list[Assignment]]:
-        """Tensors that are stored, by the file that holds them."""
+        """Assignments of the tensors that are stored, by file."""
         groups: defaultdict[str, list[Assignment]] = defaultdict(list)
         for row in self.manifest.plan.assignments:
             if row.tensor.name not in self.manifest.aliases:
@@ -60,7 +61,7 @@ class _BuildJob:
 
 
 def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Artifact:
-    """Build an artifact, resume one that was interrupted, or return the one that exists.
+    """Build an artifact, resume an interrupted build, or return the existing artifact.
 
     Peak memory beside the libraries: the largest tensor in its stored form (memory-mapped), its parts, and the
     codec's working memory. For Qwen2-Audio-7B that is under 3 GiB.
@@ -68,20 +69,20 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
     Args:
         checkpoint: the base weights.
         plan: made for exactly these tensors.
-        role: which part the checkpoint plays in the task.
-        workdir: the artifact becomes `artifacts/<system>-<key>` in it.
+        role: the checkpoint's role in the task.
+        workdir: the artifact is written to `artifacts/<system>-<key>` in it.
 
     Raises:
-        UserError: a weight is not finite, a tensor does not suit its codec, another process builds the same artifact,
-            or the disk is full (then the same call resumes later).
+        UserError: a weight is not finite, a tensor does not suit its codec, a measurement is missing, another process
+            builds the same artifact, or the disk is full (then the same call resumes later).
     """
     manifest = _unfinished_manifest(checkpoint, plan, role, workdir)
     final = _path(manifest, workdir)
     if final.is_dir():
         return open_artifact(final, workdir.cache)
     partial = final.with_name(f"{final.name}.partial")
-    with _locked(partial):
-        if final.is_dir():  # another process finished it meanwhile
+    with exclusive(final, f"is building {final.name}", workdir.locks):
+        if final.is_dir():  # another process has finished it in the meantime
             shutil.rmtree(partial, ignore_errors=True)
         else:
             aliased = msgspec.structs.replace(manifest, aliases=_aliases(checkpoint, plan))
@@ -92,7 +93,7 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
 
 
 def artifact_path(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Path:
-    """Return where `build` puts, or has put, the artifact of these inputs."""
+    """Return the path of the artifact of these inputs, whether it is built or not."""
     return _path(_unfinished_manifest(checkpoint, plan, role, workdir), workdir)
 
 
@@ -101,10 +102,10 @@ def _path(manifest: Manifest, workdir: WorkDir) -> Path:
 
 
 def _unfinished_manifest(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Manifest:
-    """Return the manifest as far as it is known before the build; its sum is the artifact's key."""
+    """Return the manifest without aliases and files, as known before the build; its hash is the artifact's key."""
     if tuple(row.tensor for row in plan.assignments) != specs_after(checkpoint.specs, plan.transforms):
         raise UserError(
-            f"The plan of {plan.system!r} was made for another checkpoint than {checkpoint.path}: make it anew."
+            f"The plan of {plan.system!r} was made for another checkpoint than {checkpoint.path}: make a new plan."
         )
     makers: set[Codec | Transform] = {*(row.codec for row in plan.assignments), *plan.transforms}
     libraries = sorted({library for maker in makers for library in maker.libraries})
@@ -121,39 +122,15 @@ def _unfinished_manifest(checkpoint: Checkpoint, plan: Plan, role: str, workdir:
     )
 
 
-@contextmanager
-def _locked(partial: Path) -> Iterator[None]:
-    """Create the `.partial` directory where needed and hold it alone; the lock ends with the process, however it ends.
-
-    The lock is on the directory itself, so that nothing is left behind when it gets its final name.
-    """
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise UserError(f"Cannot write {partial}: {error.strerror}: name another work directory.") from error
-    try:
-        _lock(handle, partial)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, partial: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UserError(f"Another process is building {partial.stem}: wait for it, then run this again.") from error
-
-
 def _aliases(checkpoint: Checkpoint, plan: Plan) -> dict[str, str]:
-    """Return which tensors equal an earlier one in shape, type, data and codec, so that they need not be stored.
+    """Return the tensors that equal an earlier one in shape, type, data and codec, with that tensor's name.
 
-    Only tensors that agree in their first bytes are read whole; what a transform changes is not compared.
+    Only tensors that agree in their first bytes are read whole. Tensors that a transform changes, or whose encoder
+    reads measurements, are not compared: equal data do not imply equal parts.
     """
     alike: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
     for row in plan.assignments:
-        if any(transform.changes(row.tensor) for transform in plan.transforms):
+        if row.evidence or any(transform.changes(row.tensor) for transform in plan.transforms):
             continue
         start = hashlib.sha256(checkpoint.data(row.tensor.name)[:_PREFIX]).digest()
         alike[row.tensor.shape, row.tensor.dtype, row.codec, start].append(row.tensor.name)
@@ -168,7 +145,7 @@ def _aliases(checkpoint: Checkpoint, plan: Plan) -> dict[str, str]:
 
 
 def _fill(job: _BuildJob) -> None:
-    """Write what the partial directory lacks, the manifest last."""
+    """Write the files that are missing in the partial directory, the manifest last."""
     groups = job.groups
     names = [*groups, *(path.name for path in job.checkpoint.companions)]
     _remove_strays(job.partial, keep=names)
@@ -185,7 +162,7 @@ def _fill(job: _BuildJob) -> None:
 
 
 def _write_companion(job: _BuildJob, source: Path) -> None:
-    """Copy a file that ships beside the weights; a transform may have changed what config.json says of them."""
+    """Copy a configuration or tokenizer file, or write a config.json that a transform changes."""
     transforms = job.manifest.plan.transforms if source.name == CONFIG else ()
     original = changed = read_json(source) if transforms else {}
     for transform in transforms:
@@ -198,14 +175,14 @@ def _write_companion(job: _BuildJob, source: Path) -> None:
 
 
 def _check_unchanged(checkpoint: Checkpoint, manifest: Manifest, partial: Path, workdir: WorkDir) -> None:
-    """Refuse what was read from two states of a checkpoint; the sums of unchanged files are remembered."""
+    """Raise an error if the checkpoint was changed during the build."""
     if checkpoint.fingerprint(workdir.cache) != manifest.base:
         shutil.rmtree(partial)
-        raise UserError(f"{checkpoint.path} changed during the build: run this again when it no longer changes.")
+        raise UserError(f"{checkpoint.path} changed during the build: run this again once it is complete.")
 
 
 def _remove_strays(partial: Path, keep: Sequence[str]) -> None:
-    """Remove what a killed build left half-written."""
+    """Remove temporary files of a killed build."""
     for name in set(files_of(partial)) - set(keep):
         (partial / name).unlink()
 
@@ -218,6 +195,14 @@ def _write_group(job: _BuildJob, rows: Sequence[Assignment], target: Path) -> No
 
 def _encode(job: _BuildJob, row: Assignment) -> Parts:
     try:
-        return row.codec.encode(job.weights.tensor(row.tensor.name))
+        tensor = job.weights.tensor(row.tensor.name)
+        if not row.evidence:
+            return row.codec.encode(tensor)
+        return row.codec.encode_with(tensor, row.tensor, [_evidence(job, key) for key in row.evidence])
     except UserError as error:
         raise UserError(f"Tensor {row.tensor.name}: {error}") from error
+
+
+def _evidence(job: _BuildJob, key: str) -> TensorFile:
+    """Return the stored tensors of a measurement, verified against the plan's checksum."""
+    return read_measured_tensors(tensors_path(job.workdir.measurements, key), job.manifest.plan.checksum(key))

@@ -1,6 +1,6 @@
-"""Plans: a recipe with every choice made, flat and as JSON."""
+"""Plans: recipes with every choice made, as a flat list in JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -10,11 +10,12 @@ import msgspec
 from harness.compression.codecs.base import Certainty, Codec, Size, codec_from_json
 from harness.compression.codecs.raw import Raw
 from harness.compression.measurement_request import (
+    MeasuredTensors,
     MeasurementProvider,
     MeasurementRequest,
-    PlanContext,
     refuse_measurement,
 )
+from harness.compression.plan_context import PlanContext
 from harness.compression.recipe import Recipe
 from harness.compression.selectors import Predicate
 from harness.compression.transforms.base import Transform, specs_after, transform_from_json
@@ -25,34 +26,48 @@ FORMAT = 2
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """One tensor and the codec that stores it."""
+    """One tensor and the codec that stores it.
+
+    Attributes:
+        tensor: as the transforms leave it.
+        codec: how it is stored.
+        evidence: content keys of the measurements that the encoder reads, in the order of its requests.
+    """
 
     tensor: TensorSpec
     codec: Codec
+    evidence: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row of the plan as JSON-ready values; without evidence, the field is omitted."""
+        row = {**msgspec.to_builtins(self.tensor), "codec": msgspec.to_builtins(self.codec)}
+        return {**row, "evidence": list(self.evidence)} if self.evidence else row
 
 
-class Evidence(msgspec.Struct, frozen=True):
-    """A measurement that a choice of the plan rests on.
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A measurement on which a choice of the plan, or an encoder, depends.
 
     Attributes:
         title: what was measured.
         key: content key of the measurement.
         datasets: data sets that it was measured on.
+        sha256: checksum of its tensors where an encoder reads them, else empty and omitted from the JSON.
     """
 
     title: str
     key: str
     datasets: tuple[str, ...]
+    sha256: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, dict=True):
-    """What becomes of each tensor of one base model; together with the weights it determines the artifact's bytes.
+    """How each tensor of one base model is stored; the plan and the weights determine the artifact's bytes.
 
     Attributes:
         system: the registered system that the plan was made for.
-        assignments: one per tensor, as the transforms leave it, sorted by name.
-        transforms: what happens to the dense weights first, in order.
-        evidence: the measurements behind the context.
+        assignments: one per tensor after the transforms, sorted by name.
+        transforms: changes to the dense weights before encoding, in order.
+        evidence: the measurements on which choices and encoders depend.
     """
 
     system: str
@@ -62,41 +77,56 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Data sets that choices were measured on, sorted."""
+        """Data sets of all measurements, sorted."""
         return tuple(sorted({name for each in self.evidence for name in each.datasets}))
+
+    def checksum(self, key: str) -> str:
+        """Return the sha256 of the tensors of a measurement that encoders read, given its content key.
+
+        Raises:
+            UserError: the plan does not record that measurement.
+        """
+        found = {each.key: each.sha256 for each in self.evidence if each.sha256}
+        if key not in found:
+            raise UserError(f"The plan of {self.system!r} does not record the measurement {key}: make the plan again.")
+        return found[key]
 
     @cached_property
     def size(self) -> Size:
-        """Bytes of all encoded tensors (no headers, no tokenizer) and the weakest certainty among them."""
-        sizes = [a.codec.size(a.tensor) for a in self.assignments]
-        kinds = {size.certainty for size in sizes}
-        weakest = next((c for c in (Certainty.ESTIMATE, Certainty.BOUND) if c in kinds), Certainty.EXACT)
-        return Size(sum(size.bytes for size in sizes), weakest)
+        """Bytes of all encoded tensors (without headers and tokenizer) and the weakest certainty among them."""
+        return total_size(row.codec.size(row.tensor) for row in self.assignments)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON-ready values; `plan_from_json` reads them back."""
-        rows = [{**msgspec.to_builtins(a.tensor), "codec": msgspec.to_builtins(a.codec)} for a in self.assignments]
         return {
             "format_version": FORMAT,
             "system": self.system,
-            "tensors": rows,
+            "tensors": [row.to_json() for row in self.assignments],
             "transforms": msgspec.to_builtins(self.transforms),
             "evidence": msgspec.to_builtins(self.evidence),
         }
+
+
+def total_size(sizes: Iterable[Size]) -> Size:
+    """Return the sum of sizes, with the weakest certainty among them."""
+    every = list(sizes)
+    kinds = {size.certainty for size in every}
+    weakest = next((c for c in (Certainty.ESTIMATE, Certainty.BOUND) if c in kinds), Certainty.EXACT)
+    return Size(sum(size.bytes for size in every), weakest)
 
 
 def plan_from_json(value: Any, what: str = "The plan") -> Plan:
     """Read a plan back.
 
     Args:
-        value: what `Plan.to_json` gave, after a trip through JSON.
-        what: how errors name the file.
+        value: result of `Plan.to_json`, read from JSON.
+        what: name of the file in errors.
 
     Raises:
-        UserError: newer format, unknown codec, or rows that do not read.
+        UserError: the format is newer, a codec or transform is unknown, or a field is not valid.
     """
     if not isinstance(value, dict):
-        raise UserError(f"{what} is not a JSON object.")
+        raise UserError(f"{what} is not a JSON object: make it again.")
     check_format(what, value.get("format_version"), FORMAT)
     try:
         return Plan(
@@ -106,12 +136,13 @@ def plan_from_json(value: Any, what: str = "The plan") -> Plan:
             evidence=msgspec.convert(value.get("evidence", ()), tuple[Evidence, ...]),
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise UserError(f"{what} does not read: {error}.") from error
+        raise UserError(f"{what} is not valid ({error}): make it again.") from error
 
 
 def _assignment(row: dict[str, Any]) -> Assignment:
     fields = {name: row[name] for name in TensorSpec.__struct_fields__}
-    return Assignment(msgspec.convert(fields, TensorSpec), codec_from_json(row["codec"]))
+    evidence = msgspec.convert(row.get("evidence", ()), tuple[str, ...])
+    return Assignment(msgspec.convert(fields, TensorSpec), codec_from_json(row["codec"]), evidence)
 
 
 def resolve(
@@ -122,12 +153,11 @@ def resolve(
     Args:
         system: name under which the recipe is registered.
         recipe: ordered rules and transforms.
-        tensors: all tensors of the checkpoint; no data needed.
-        measure: gives the measurements that the recipe asks for; by default there are none.
+        tensors: specs of all tensors of the checkpoint.
+        measure: returns the measurements that the recipe needs; by default none is available.
 
     Raises:
-        UserError: a rule matches no tensor, which means that the recipe was written for another architecture; or a
-            measurement is not there.
+        UserError: a rule matches no tensor, so the recipe is for another architecture; or a measurement is missing.
     """
     recorder = _EvidenceRecorder(measure)
     context = PlanContext(tuple(tensors), recorder.measure)
@@ -136,14 +166,22 @@ def resolve(
     context = replace(context, codecs=before)
     transforms = tuple(choice.resolve(context) for choice in recipe.transforms)
     after = sorted(specs_after(tensors, transforms), key=lambda tensor: tensor.name)
+    _check_rules(system, recipe, predicates, after)
+    codecs = {tensor.name: _codec(tensor, recipe, predicates) for tensor in after}
+    assignments = tuple(
+        Assignment(tensor, codec, recorder.keys(codec.requests(tensor, codecs)))
+        for tensor, codec in zip(after, codecs.values(), strict=True)
+    )
+    return Plan(system, assignments, transforms, tuple(recorder.evidence))
+
+
+def _check_rules(system: str, recipe: Recipe, predicates: Sequence[Predicate], tensors: Sequence[TensorSpec]) -> None:
     for number, (each, matches) in enumerate(zip(recipe.rules, predicates, strict=True), start=1):
-        if not any(map(matches, after)):
+        if not any(map(matches, tensors)):
             raise UserError(
                 f"Rule {number} of system {system!r} ({each.selector}) matches no tensor of this checkpoint: "
                 "is it the right base model?"
             )
-    assignments = tuple(Assignment(tensor, _codec(tensor, recipe, predicates)) for tensor in after)
-    return Plan(system, assignments, transforms, tuple(recorder.evidence))
 
 
 def _codec(tensor: TensorSpec, recipe: Recipe, predicates: Sequence[Predicate]) -> Codec:
@@ -155,13 +193,26 @@ def _codec(tensor: TensorSpec, recipe: Recipe, predicates: Sequence[Predicate]) 
 
 
 class _EvidenceRecorder:
-    """Notes the measurements that were asked for."""
+    """Forwards requests for measurements, and records their results in order."""
 
     def __init__(self, measure: MeasurementProvider) -> None:
         self._measure = measure
+        self._keys: dict[MeasurementRequest[MeasuredTensors], str] = {}
         self.evidence: dict[Evidence, None] = {}
 
     def measure(self, request: MeasurementRequest[Any]) -> Any:
+        """Return a measurement whose result the plan itself contains."""
         measured = self._measure(request)
         self.evidence[Evidence(request.title, measured.key, tuple(measured.datasets))] = None
         return measured
+
+    def keys(self, requests: Sequence[MeasurementRequest[MeasuredTensors]]) -> tuple[str, ...]:
+        """Return the content keys of measurements whose tensors an encoder reads."""
+        return tuple(map(self._key, requests))
+
+    def _key(self, request: MeasurementRequest[MeasuredTensors]) -> str:
+        if request not in self._keys:  # hundreds of tensors may share one measurement
+            measured = self._measure(request)
+            self.evidence[Evidence(request.title, measured.key, tuple(measured.datasets), measured.sha256)] = None
+            self._keys[request] = measured.key
+        return self._keys[request]

@@ -1,4 +1,4 @@
-"""Recipes: what a paper says about how each tensor is stored."""
+"""Recipes: a paper's rules for storing each tensor."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from harness.compression.transforms.base import TransformChoice
 
 @dataclass(frozen=True)
 class Rule:
-    """Tensors that match the selector are stored by the codec."""
+    """The codec for the tensors that a selector matches."""
 
     selector: Selector
     codec: Codec
 
 
 def rule(selector: Selector, codec: Codec) -> Rule:
-    """Write a rule of a recipe."""
+    """Return a rule of a recipe."""
     return Rule(selector, codec)
 
 
 @dataclass(frozen=True, init=False)
 class Recipe:
-    """Ordered rules; the first one that matches a tensor decides. What no rule matches stays 16 bit.
+    """Ordered rules, of which the first match applies. Tensors without a match are stored with 16 bits per weight.
 
     Attributes:
         rules: the rules.
-        transforms: what happens to the dense weights before they are coded, in order.
+        transforms: changes to the dense weights before encoding, in order.
     """
 
     rules: tuple[Rule, ...]
@@ -41,22 +41,25 @@ class Recipe:
 
     @property
     def needs(self) -> tuple[MeasurementRequest[Any], ...]:
-        """Measurements that the recipe asks for, in the order in which they are made."""
-        selected = [request for each in self.rules for request in each.selector.needs]
-        return tuple(dict.fromkeys([*selected, *(request for each in self.transforms for request in each.needs)]))
+        """Measurements that selectors, transforms and codecs need, in the order in which they are made."""
+        requests: list[MeasurementRequest[Any]] = []
+        requests += (request for each in self.rules for request in each.selector.needs)
+        requests += (request for each in self.transforms for request in each.needs)
+        requests += (request for each in self.rules for request in each.codec.needs)
+        return tuple(dict.fromkeys(requests))
 
 
 @dataclass(frozen=True)
 class SmallestThatFits:
-    """A recipe with a number still open: the smallest with which the measured artifact keeps the task's limit.
+    """A family of recipes, of which the first one whose built artifact is within the task's limit is used.
 
     Attributes:
-        family: number -> recipe; a larger number gives a smaller artifact; 0 is the largest.
+        family: recipe by number; a larger number gives a smaller artifact, and 0 the largest.
     """
 
     family: Callable[[int], Recipe]
 
     @property
     def needs(self) -> tuple[MeasurementRequest[Any], ...]:
-        """Measurements that every member of the family asks for."""
+        """Measurements that every member of the family needs."""
         return self.family(1).needs

@@ -1,14 +1,14 @@
-"""The registry of systems: every builder of every paper, found by name."""
+"""The registry of systems: the builders of all papers by name.
 
-import difflib
-import importlib
-import pkgutil
+Systems are found by scanning the package `systems`, and through entry points in the group `stcompress.systems`.
+"""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.compression.recipe import Recipe, SmallestThatFits
-from harness.core.errors import UserError
+from harness.core.registry import Registry
 
 AnyRecipe = Recipe | SmallestThatFits
 
@@ -18,9 +18,9 @@ class System:
     """A registered builder.
 
     Attributes:
-        name: how users call it.
+        name: unique name.
         role: which checkpoint it compresses: untuned, finetuned or instruct.
-        source: where the paper describes it, e.g. `Diet-KIT table 1, row 4`.
+        source: the paper's description of it, e.g. `Diet-KIT table 1, row 4`.
         recipe: function that returns the recipe.
         summary: first line of that function's docstring.
     """
@@ -32,9 +32,7 @@ class System:
     summary: str
 
 
-_SYSTEMS: dict[str, System] = {}
-
-
+SYSTEMS: Registry[System] = Registry("system", "systems", "systems", advice="`harness list` shows all of them.")
 F = TypeVar("F", bound=Callable[[], AnyRecipe])
 
 
@@ -42,38 +40,32 @@ def system(name: str, role: str, source: str) -> Callable[[F], F]:
     """Register the decorated function as the builder `name`.
 
     Args:
-        name: unique name; registering it twice is a bug.
+        name: unique name.
         role: untuned, finetuned or instruct.
         source: paper and section or row.
+
+    Raises:
+        UserError: the name is registered already.
     """
 
     def register(function: F) -> F:
-        if name in _SYSTEMS:
-            raise ValueError(f"system {name!r} is registered twice")
-        summary = (function.__doc__ or "").strip().splitlines()[0]
-        _SYSTEMS[name] = System(name, role, source, function, summary)
+        summary = (function.__doc__ or name).strip().splitlines()[0]
+        entry = System(name, role, source, function, summary)
+        SYSTEMS.add(name, entry, function.__module__, role=role, source=source)
         return function
 
     return register
 
 
 def all_systems() -> tuple[System, ...]:
-    """Import every module of the package `systems` and return what they register, in order of registration."""
-    package = importlib.import_module("systems")
-    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"systems.{module}")
-    return tuple(_SYSTEMS.values())
+    """Return all systems in the order of registration."""
+    return tuple(entry.value for entry in SYSTEMS)
 
 
 def get_system(name: str) -> System:
     """Return a system by name.
 
     Raises:
-        UserError: there is none; the sentence suggests the nearest names.
+        UserError: no system has this name; the message suggests similar ones.
     """
-    known = {entry.name: entry for entry in all_systems()}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`harness list` shows all of them."
-        raise UserError(f"No system is named {name!r}: {hint}")
-    return known[name]
+    return SYSTEMS.get(name)

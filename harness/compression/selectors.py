@@ -1,16 +1,17 @@
-"""Selectors: which tensors a rule of a recipe means.
+"""Selectors: the tensors to which a rule of a recipe applies.
 
-Selectors combine with `&`, `|` and `~`. Most look at a tensor's name and shape only; some depend on the model's depth
+Selectors combine with `&`, `|` and `~`. Most use a tensor's name and shape only; some depend on the number of layers
 (`last(4)`) or on a stored measurement (`least_sensitive(4, ...)`) and are resolved when the plan is made.
 """
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harness.compression.measurement_request import UNMEASURED, Measured, MeasurementRequest, PlanContext
+from harness.compression.measurement_request import Measured, MeasurementRequest
+from harness.compression.plan_context import UNMEASURED, PlanContext
 from harness.core.errors import UserError
 from harness.models.tensor_spec import Component, TensorSpec
 
@@ -18,7 +19,7 @@ Predicate = Callable[[TensorSpec], bool]
 
 
 class Ranking(Measured, Protocol):
-    """A measurement that puts decoder layers into an order."""
+    """A measurement that ranks decoder layers."""
 
     @property
     def ranking(self) -> tuple[int, ...]:
@@ -30,9 +31,9 @@ class Selector:
     """A named set of tensors.
 
     Attributes:
-        text: how the selector reads in a plan or an error, e.g. `linear & ~head`.
-        resolve: makes the predicate, given what is known of the model; may ask for a measurement.
-        needs: the measurements that it asks for.
+        text: representation in errors, e.g. `linear & ~head`.
+        resolve: returns the predicate for a model; it may request measurements.
+        needs: the measurements that `resolve` requests.
     """
 
     text: str
@@ -40,22 +41,21 @@ class Selector:
     needs: tuple[MeasurementRequest[Ranking], ...] = ()
 
     def matches(self, tensor: TensorSpec) -> bool:
-        """Whether the tensor is meant; for selectors that look at names and shapes alone."""
+        """Whether the selector contains the tensor; only for selectors that use names and shapes alone."""
         return self.resolve(UNMEASURED)(tensor)
 
     def __and__(self, other: "Selector") -> "Selector":
-        def resolve(context: PlanContext) -> Predicate:
-            left, right = self.resolve(context), other.resolve(context)
-            return lambda tensor: left(tensor) and right(tensor)
-
-        return Selector(f"({self.text} & {other.text})", resolve, self.needs + other.needs)
+        return self._joined("&", all, other)
 
     def __or__(self, other: "Selector") -> "Selector":
-        def resolve(context: PlanContext) -> Predicate:
-            left, right = self.resolve(context), other.resolve(context)
-            return lambda tensor: left(tensor) or right(tensor)
+        return self._joined("|", any, other)
 
-        return Selector(f"({self.text} | {other.text})", resolve, self.needs + other.needs)
+    def _joined(self, sign: str, join: Callable[[Iterable[bool]], bool], other: "Selector") -> "Selector":
+        def resolve(context: PlanContext) -> Predicate:
+            both = (self.resolve(context), other.resolve(context))
+            return lambda tensor: join(matches(tensor) for matches in both)
+
+        return Selector(f"({self.text} {sign} {other.text})", resolve, self.needs + other.needs)
 
     def __invert__(self) -> "Selector":
         def resolve(context: PlanContext) -> Predicate:
@@ -70,7 +70,7 @@ class Selector:
 
 def where(text: str, predicate: Predicate) -> Selector:
     """Select by a predicate on name and shape."""
-    return Selector(text, lambda _choices: predicate)
+    return Selector(text, lambda _context: predicate)
 
 
 def component(kind: Component) -> Selector:
@@ -79,7 +79,7 @@ def component(kind: Component) -> Selector:
 
 
 def named(pattern: str) -> Selector:
-    """Select by a regular expression that must match the whole canonical name."""
+    """Select by a regular expression that matches the whole canonical name."""
     compiled = re.compile(pattern)
     return where(f"named({pattern})", lambda t: compiled.fullmatch(t.name) is not None)
 
@@ -90,16 +90,18 @@ def layers(*indices: int) -> Selector:
 
 
 def _in_layers(indices: Sequence[int]) -> Predicate:
-    wanted = frozenset(indices)
-    return lambda t: t.name.startswith("language_model.") and t.layer in wanted
+    chosen = frozenset(indices)
+    return lambda t: t.name.startswith("language_model.") and t.layer in chosen
 
 
 def _chosen(text: str, count: int, choose: Callable[[PlanContext], Sequence[int]]) -> Selector:
-    """Select decoder layers that are chosen when the model is known."""
+    """Select decoder layers that are chosen when the plan is made."""
 
     def resolve(context: PlanContext) -> Predicate:
         if count > len(context.decoder_layers):
-            raise UserError(f"{text} asks for more decoder layers than the model's {len(context.decoder_layers)}.")
+            raise UserError(
+                f"{text} needs more decoder layers than the model's {len(context.decoder_layers)}: choose fewer."
+            )
         return _in_layers(choose(context))
 
     return Selector(text, resolve)
@@ -118,7 +120,7 @@ def last(count: int) -> Selector:
 
 
 def middle(count: int) -> Selector:
-    """Select the decoder layers in the middle; of two equally central stretches, the earlier."""
+    """Select the middle decoder layers; of two equally central ranges, the earlier one."""
 
     def choose(context: PlanContext) -> Sequence[int]:
         begin = (len(context.decoder_layers) - count) // 2
@@ -128,11 +130,11 @@ def middle(count: int) -> Selector:
 
 
 def at_random(count: int, seed: int) -> Selector:
-    """Select decoder layers by a seeded draw without replacement."""
+    """Select decoder layers at random, without replacement."""
     return _chosen(
         f"at_random({count}, seed={seed})",
         count,
-        lambda context: random.Random(seed).sample(context.decoder_layers, count),  # noqa: S311 - a draw, no secret
+        lambda context: random.Random(seed).sample(context.decoder_layers, count),  # noqa: S311 - not for security
     )
 
 

@@ -1,4 +1,4 @@
-"""Size: what an artifact weighs, to the byte, and whether a limit admits it."""
+"""The size of an artifact in bytes, and whether it is within a limit."""
 
 import os
 from collections import Counter
@@ -15,19 +15,19 @@ _METADATA = {MANIFEST, "config.json", "generation_config.json", "preprocessor_co
 
 
 class Extra(StrEnum):
-    """What an artifact holds beside tensors."""
+    """The content of an artifact beside tensors."""
 
     METADATA = "metadata"
     TOKENIZER = "tokenizer"
 
 
 class Share(msgspec.Struct, frozen=True):
-    """The bytes of one component: of its tensors, or of the files beside them.
+    """The bytes of one component of the model, or of one kind of other content.
 
     Attributes:
-        component: `embedding`, ..., or `metadata` (manifest, headers of the weight files, configuration) or
+        component: a `Component`, or `metadata` (manifest, headers of the weight files, configuration), or
             `tokenizer` (its files and the chat template).
-        bytes: exact.
+        bytes: exact size.
     """
 
     component: str
@@ -35,15 +35,15 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class SizeReport(msgspec.Struct, frozen=True):
-    """What an artifact weighs.
+    """The measured size of an artifact.
 
     Attributes:
         system: the registered system that built it.
         artifact: the artifact's id.
-        parameters: weights of the model, whatever they are stored as.
-        total: byte sum of all files in the directory.
-        weights: bytes of the tensors alone, without headers, manifest, configuration and tokenizer.
-        shares: by component, in the model's order; they add up to the total.
+        parameters: number of weights of the model, however they are stored.
+        total: bytes of all files in the directory.
+        weights: bytes of the tensors, without headers, manifest, configuration and tokenizer.
+        shares: bytes by component; they add up to the total.
     """
 
     system: str
@@ -59,10 +59,10 @@ class SizeReport(msgspec.Struct, frozen=True):
 
 
 def measure(artifact: Artifact) -> SizeReport:
-    """Weigh an artifact: every file in its directory, as it is on disk now.
+    """Measure the size of an artifact from every file that is in its directory now.
 
     Raises:
-        UserError: the directory changed since it was opened.
+        UserError: the directory was changed after it was opened.
     """
     total = sum(os.stat(artifact.path / name).st_size for name in files_of(artifact.path))  # noqa: PTH116
     tensors = _tensor_bytes(artifact)
@@ -71,7 +71,7 @@ def measure(artifact: Artifact) -> SizeReport:
         Share(str(kind), files[kind]) for kind in Extra
     )
     if sum(share.bytes for share in shares) != total:
-        raise UserError(f"{artifact.path} changed while it was weighed: run this again.")
+        raise UserError(f"{artifact.path} changed while its size was measured: run this again.")
     return SizeReport(
         system=artifact.manifest.system,
         artifact=artifact.id,
@@ -83,7 +83,7 @@ def measure(artifact: Artifact) -> SizeReport:
 
 
 def verdict(report: SizeReport, limit: Limit) -> bool:
-    """Whether the limit admits the artifact."""
+    """Whether the artifact is within the limit."""
     return limit.admits(report.counted(limit))
 
 

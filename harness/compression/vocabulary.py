@@ -1,8 +1,8 @@
-"""Vocabulary analysis (Diet-KIT section 4.2): the scripts of a tokenizer's tokens, and what pruning them would save.
+"""Vocabulary analysis (Diet-KIT section 4.2): the scripts of a tokenizer's tokens, and the bytes that pruning saves.
 
 A token belongs to the script of its letters; punctuation, digits, spaces and symbols belong to none. Byte-level tokens
-that are only a part of a character in UTF-8 can be needed for any script, and are never prunable: a share of
-prunable tokens that is counted here is one that can be relied on.
+that are an incomplete UTF-8 character can be needed for any script, so they never count as prunable: the fraction of
+prunable tokens is a lower bound.
 """
 
 import re
@@ -21,17 +21,17 @@ from harness.core.unicode_scripts import OF_SOME_LANGUAGES, Script, script_of_la
 from harness.models.tensor_spec import Component
 
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
-"""How tokenizers that are not byte-level write a single byte."""
+"""A single byte in the vocabulary of tokenizers that are not byte-level."""
 
 
 class Count(msgspec.Struct, frozen=True):
     """The tokens of one script.
 
     Attributes:
-        script: which.
-        tokens: how many.
-        share: of all tokens but the special ones, in percent; None for the special ones.
-        needed: whether one of the languages, or any text at all, needs them.
+        script: the script.
+        tokens: number of tokens.
+        share: percentage of all tokens except special ones; None for special tokens.
+        needed: whether text in one of the languages, or text in any language, needs them.
     """
 
     script: Script
@@ -44,9 +44,9 @@ class Vocabulary(msgspec.Struct, frozen=True):
     """A tokenizer's tokens by script.
 
     Attributes:
-        tokens: all but the special ones.
-        languages: those that the analysis is for.
-        counts: by script, most tokens first.
+        tokens: number of tokens except special ones.
+        languages: languages that must stay.
+        counts: tokens by script, the most frequent script first.
     """
 
     tokens: int
@@ -55,18 +55,18 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
     @property
     def prunable(self) -> int:
-        """Tokens that none of the languages needs."""
+        """Number of tokens that none of the languages needs."""
         return sum(count.tokens for count in self.counts if not count.needed)
 
 
 class Saving(msgspec.Struct, frozen=True):
-    """What pruning would save of one system's plan.
+    """The bytes that pruning would save in one system.
 
     Attributes:
-        system: its name.
-        tokens: rows that embedding and head would lose.
-        bytes: what embedding and head would weigh less; tokenizer files are not counted.
-        certainty: how the codecs know it.
+        system: name of the system.
+        tokens: number of rows to remove from embedding and head.
+        bytes: saved in embedding and head; tokenizer files are not counted.
+        certainty: how reliable the bytes are.
     """
 
     system: str
@@ -83,10 +83,10 @@ def analyse(tokenizer: Path, languages: Iterable[str]) -> Vocabulary:
         languages: ISO 639-1 codes of the languages that must stay.
 
     Raises:
-        UserError: no tokenizer there, or one that lists no vocabulary; or a language whose script is not known.
+        UserError: the directory has no tokenizer or an empty vocabulary, or the script of a language is not known.
     """
-    wanted = tuple(dict.fromkeys(languages))
-    needed = {script_of_language(code) for code in wanted}
+    codes = tuple(dict.fromkeys(languages))
+    needed = {script_of_language(code) for code in codes}
     counter = Counter(_scripts(tokenizer / "tokenizer.json"))
     total = counter.total() - counter[Script.SPECIAL]
     counts = [
@@ -98,14 +98,18 @@ def analyse(tokenizer: Path, languages: Iterable[str]) -> Vocabulary:
         )
         for script, tokens in counter.most_common()
     ]
-    return Vocabulary(total, wanted, tuple(counts))
+    return Vocabulary(total, codes, tuple(counts))
 
 
 def saving(plan: Plan, tokens: int) -> Saving:
-    """Return what the tensors of a plan would weigh less with that many rows fewer in embedding and head.
+    """Return the bytes that a plan would save with fewer rows in embedding and head.
+
+    Args:
+        plan: the system's plan.
+        tokens: number of rows to remove.
 
     Raises:
-        UserError: the model has no more rows than that.
+        UserError: the model does not have more rows than that.
     """
     saved, kinds = 0, set()
     for row in plan.assignments:
@@ -114,13 +118,13 @@ def saving(plan: Plan, tokens: int) -> Saving:
         rows, columns = row.tensor.shape
         if tokens >= rows:
             raise UserError(
-                f"{row.tensor.name} has only {rows} rows, not {tokens} to spare: name this model's tokenizer."
+                f"Cannot remove {tokens} of the {rows} rows of {row.tensor.name}: name this model's tokenizer."
             )
         smaller = msgspec.structs.replace(row.tensor, shape=(rows - tokens, columns))
         before, after = row.codec.size(row.tensor), row.codec.size(smaller)
         saved += before.bytes - after.bytes
         kinds.add(before.certainty)
-    # A difference of bounds is no bound.
+    # The difference of two upper bounds is not a bound.
     return Saving(plan.system, tokens, saved, Certainty.EXACT if kinds <= {Certainty.EXACT} else Certainty.ESTIMATE)
 
 
@@ -139,7 +143,7 @@ class _Decoder(msgspec.Struct, frozen=True):
 
     @property
     def is_byte_level(self) -> bool:
-        """Whether tokens are written in the byte-level alphabet."""
+        """Whether tokens are in the byte-level alphabet."""
         return "ByteLevel" in {self.type, *(each.get("type") for each in self.decoders)}
 
 
@@ -167,9 +171,9 @@ def _read(path: Path) -> _Tokenizer:
     try:
         read = msgspec.convert(read_json(path), _Tokenizer)
     except msgspec.ValidationError as error:
-        raise UserError(f"{path} lists no vocabulary ({error}): name a directory with a BPE tokenizer.") from error
+        raise UserError(f"{path} has no valid vocabulary ({error}): name a directory with a BPE tokenizer.") from error
     if not read.model.vocab:
-        raise UserError(f"{path} lists no tokens: name a directory with a BPE tokenizer.")
+        raise UserError(f"{path} has an empty vocabulary: name a directory with a BPE tokenizer.")
     return read
 
 
@@ -178,7 +182,7 @@ def _script_of_plain(token: str) -> Script:
 
 
 def _script_of_bytes(token: str) -> Script:
-    """Return the script of a token in the byte-level alphabet; what is not whole in UTF-8 is a part of characters."""
+    """Return the script of a token in the byte-level alphabet, or BYTES for an incomplete UTF-8 character."""
     alphabet = _alphabet()
     try:
         return script_of_text(bytes(alphabet[letter] for letter in token).decode())
@@ -188,7 +192,7 @@ def _script_of_bytes(token: str) -> Script:
 
 @cache
 def _alphabet() -> dict[str, int]:
-    """Return which byte each letter of the byte-level alphabet stands for.
+    """Return the byte for each character of the byte-level alphabet.
 
     Printable bytes of Latin-1 stand for themselves; the others, in order, are the characters from U+0100 on.
     """

@@ -1,4 +1,4 @@
-"""sha256 sums of files, remembered so that an unchanged file of many gigabytes is hashed once."""
+"""sha256 checksums of files, cached so that an unchanged file of many gigabytes is hashed once."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,21 +6,22 @@ from pathlib import Path
 import msgspec
 
 from harness.core.errors import UserError
-from harness.core.files import sha256_of, write_json
+from harness.core.files import sha256_of
+from harness.core.store import Store
 
 
 class FileDigest(msgspec.Struct, frozen=True):
-    """What a file holds: the sha256 of its bytes (64 hex digits), and how many they are."""
+    """The sha256 of a file's bytes (64 hex digits), and their number."""
 
     sha256: str
     bytes: int
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """A remembered sum, and the file's state when it was taken.
+    """A cached checksum, with the file's state when it was computed.
 
-    The state is size, time of last change of the contents and of the inode (nanoseconds), and inode number. The
-    inode's time cannot be set back by ordinary means, so a byte edited with `touch -d` afterwards is found too.
+    The state consists of size, modification time, inode change time (both in nanoseconds) and inode number. Ordinary
+    tools cannot set the inode change time, so an edit that is hidden with `touch -d` is detected too.
     """
 
     sum: FileDigest
@@ -29,50 +30,45 @@ class _Row(msgspec.Struct, frozen=True):
     inode: int
 
 
+_CHECKSUMS: Store[dict[str, _Row]] = Store("checksums", dict[str, _Row], format=1)
+
+
 def directory_digests(directory: Path, names: Iterable[str], cache: Path) -> dict[str, FileDigest]:
-    """Return the sums of files of a directory; those unchanged since the last call are not read again.
+    """Return the checksums of files in a directory; files that are unchanged since the last call are not read.
 
     Args:
-        directory: the folder that the names are relative to; what is remembered survives its renaming.
+        directory: folder to which the names are relative. The cache is found by its inode, so it may be renamed.
         names: relative paths.
-        cache: folder in which sums are remembered.
+        cache: folder for cached checksums.
 
     Raises:
         UserError: a file is missing or cannot be read.
     """
     try:
         state = directory.stat()
-        memory = cache / "sums" / f"{state.st_dev}-{state.st_ino}.json"
-        known = _recall(memory)
+        stored = _CHECKSUMS.entry(cache / "checksums", [state.st_dev, state.st_ino])
+        known = stored.recall() or {}
         rows = {name: _row(directory / name, known.get(name)) for name in names}
     except OSError as error:
         raise UserError(f"Cannot read {error.filename or directory}: {error.strerror or error}.") from error
     if any(known.get(name) != row for name, row in rows.items()):
-        write_json(memory, {**known, **rows})
+        stored.write({**known, **rows})
     return {name: row.sum for name, row in rows.items()}
 
 
 def digest_file(path: Path) -> FileDigest:
-    """Return the sum of a file's bytes, read now.
+    """Return the checksum of a file without using the cache.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     return FileDigest(sha256_of(path), path.stat().st_size)
 
 
 def _row(path: Path, known: _Row | None) -> _Row:
-    # The state is taken before the bytes are read: a change while hashing makes the row stale, not wrong.
+    # The state is read before the bytes: a change during hashing makes the row outdated, not wrong.
     state = path.stat()
     same = (known.mtime_ns, known.ctime_ns, known.inode, known.sum.bytes) if known else None
     if known and same == (state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_size):
         return known
     return _Row(digest_file(path), state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
-
-
-def _recall(memory: Path) -> dict[str, _Row]:
-    """Read what is remembered; a memory that does not read is forgotten, since everything in it can be computed."""
-    try:
-        return msgspec.json.decode(memory.read_bytes(), type=dict[str, _Row])
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}

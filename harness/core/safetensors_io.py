@@ -1,8 +1,8 @@
-"""The safetensors container: read lazily by memory map, written in one pass without a second copy of the data.
+"""The safetensors format: reads tensors as memory maps, and writes files without a second copy of the data.
 
 The layout is the reference library's (https://github.com/huggingface/safetensors): eight bytes with the header's
 length, a JSON header padded with spaces to a multiple of eight, then the tensors' bytes without gaps. The library's
-own `save_file` copies every tensor first; at 7B that is 1.3 GB more for the LM head alone, hence this module.
+own `save_file` copies every tensor first, which takes 1.3 GB more for the LM head of a 7B model; this module does not.
 """
 
 import json
@@ -40,7 +40,7 @@ _HEADER_LIMIT = 100_000_000
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A tensor's row in the header.
+    """The entry of a tensor in the header.
 
     Attributes:
         dtype: the format's name of the type, e.g. `BF16`.
@@ -65,12 +65,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class TensorFile:
-    """An open safetensors file; opening reads the header alone.
+    """An open safetensors file; opening reads only the header.
 
     Attributes:
         path: the file.
-        header_bytes: bytes before the first tensor.
-        entries: by tensor name.
+        header_bytes: number of bytes before the first tensor.
+        entries: header entries by tensor name.
     """
 
     path: Path
@@ -78,9 +78,9 @@ class TensorFile:
     entries: Mapping[str, Entry]
 
     def read(self, name: str) -> "Tensor":
-        """Return a tensor as a private memory map: pages are read when touched, and never written back.
+        """Return a tensor as a private memory map: pages are read on access and never written back.
 
-        Each call maps anew, so that dropping the tensor gives the memory back.
+        Each call creates its own map, so the memory is released with the tensor.
         """
         import torch
 
@@ -93,7 +93,7 @@ class TensorFile:
         with self.path.open("rb") as stream:
             pages = mmap.mmap(stream.fileno(), skipped + entry.nbytes, access=mmap.ACCESS_COPY, offset=begin - skipped)
         data = torch.frombuffer(pages, dtype=torch.uint8, offset=skipped)
-        # Old writers did not pad the header, and torch wants data aligned to its type.
+        # Old versions of the library did not pad the header, and torch requires data aligned to its type.
         aligned = data if begin % dtype.itemsize == 0 else data.clone()
         return aligned.view(dtype).reshape(entry.shape)
 
@@ -102,7 +102,7 @@ def open_tensor_file(path: Path) -> TensorFile:
     """Read and check the header of a safetensors file.
 
     Raises:
-        UserError: unreadable, truncated, or not what the format allows.
+        UserError: the file is unreadable, truncated, or not valid.
     """
     try:
         size = path.stat().st_size
@@ -133,7 +133,7 @@ def _entries(path: Path, header: bytes) -> dict[str, Entry]:
                 f"{path} stores {name} as {entry.dtype}, which is not supported: convert it to BF16 or F16."
             )
         if min(entry.shape, default=0) < 0 or math.prod(entry.shape) * _ITEM_BYTES[entry.dtype] != entry.nbytes:
-            raise UserError(f"{path} is damaged: the shape and the bytes of {name} do not agree: copy it again.")
+            raise UserError(f"{path} is damaged: the shape of {name} does not fit its number of bytes: copy it again.")
     return entries
 
 
@@ -144,24 +144,22 @@ def _check_extent(path: Path, entries: Mapping[str, Entry], available: int) -> N
             raise UserError(f"{path} is damaged: its tensors overlap or leave gaps: copy it again.")
         end = stop
     if end > available:
-        raise UserError(
-            f"{path} is truncated: its header promises {end} bytes of tensors, it holds {available}: copy it again."
-        )
+        raise UserError(f"{path} is truncated: it has {available} of {end} bytes of tensors: copy it again.")
     if end < available:
         raise UserError(f"{path} is damaged: {available - end} bytes follow its last tensor: copy it again.")
 
 
 def data_of(tensor: "Tensor") -> memoryview:
-    """Return the bytes of a CPU tensor without copying them (a non-contiguous one is copied)."""
+    """Return the bytes of a CPU tensor; only a non-contiguous tensor is copied."""
     import torch
 
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def write_tensors(path: Path, tensors: Mapping[str, "Tensor"]) -> None:
-    """Write CPU tensors as one safetensors file, byte for byte as the reference library would.
+    """Write CPU tensors as one safetensors file, byte-identical to that of the reference library.
 
-    Beside the tensors themselves this needs no memory. The file is not fsynced: publish it with `files.published`.
+    The data are not copied. The file is not fsynced: publish it with `files.published`.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.

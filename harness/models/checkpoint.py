@@ -1,4 +1,4 @@
-"""Checkpoints: the base weights in Hugging Face's layout, read lazily by canonical name. Nothing in one is executed."""
+"""Checkpoints: base weights in Hugging Face's layout, read on demand by canonical name. No code in them is executed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,11 @@ from harness.core.checksums import directory_digests
 from harness.core.errors import UserError, check_format
 from harness.core.files import key_of, read_json
 from harness.core.safetensors_io import TensorFile, data_of, open_tensor_file
-from harness.models.qwen2_audio import HEAD, canonical_name, remembered_specs, specs_of_config
+from harness.models.qwen2_audio import HEAD, cached_specs, canonical_name, specs_of_config
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-__all__ = ["Checkpoint", "open_checkpoint", "specs_of_config"]
 
 TRAINING_FORMAT = 1
 SINGLE = "model.safetensors"
@@ -36,14 +34,14 @@ COMPANIONS = (
     "tokenizer_config.json",
     "vocab.json",
 )
-"""Files that ship beside the weights, where a checkpoint has them."""
+"""Files that become part of an artifact beside the weights, where a checkpoint has them."""
 _FLOATS = ("float32", "float16", "bfloat16")
 _BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a tensor lies: its file, and the name that it has there."""
+    """The file of a tensor, and its name in that file."""
 
     file: TensorFile
     stored_name: str
@@ -51,13 +49,13 @@ class _Place:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An open checkpoint; opening reads headers alone.
+    """An open checkpoint; opening reads only headers.
 
     Attributes:
         path: the directory.
-        specs: every tensor, sorted by canonical name.
-        companions: configuration, tokenizer and processor files, sorted; they ship as they are.
-        datasets: data sets that the model was trained on, from training.json; ("unknown",) without that file.
+        specs: specs of all tensors, sorted by canonical name.
+        companions: configuration, tokenizer and processor files, sorted; artifacts contain them unchanged.
+        datasets: data sets of the model's training, from training.json; ("unknown",) without that file.
         weight_files: the safetensors files, sorted.
     """
 
@@ -69,10 +67,10 @@ class Checkpoint:
     _places: Mapping[str, _Place] = field(repr=False)
 
     def tensor(self, name: str) -> "Tensor":
-        """Return a tensor by canonical name as a memory map: shape and type as in its spec.
+        """Return a tensor by canonical name as a memory map, with the shape and type of its spec.
 
         Raises:
-            UserError: it holds NaN or infinity.
+            UserError: it contains NaN or infinity.
         """
         import torch
 
@@ -80,45 +78,44 @@ class Checkpoint:
         tensor = place.file.read(place.stored_name)
         for block in torch.split(tensor.reshape(-1), _BLOCK):
             if not bool(torch.isfinite(block).all()):
-                raise UserError(f"{place.file.path}: tensor {name} holds NaN or infinity: use an intact checkpoint.")
+                raise UserError(f"{place.file.path}: tensor {name} contains NaN or infinity: use an intact checkpoint.")
         return tensor
 
     def data(self, name: str) -> memoryview:
-        """Return the bytes of a tensor's data, memory-mapped and unchecked."""
+        """Return the bytes of a tensor's data, memory-mapped, without the check for NaN and infinity."""
         place = self._places[name]
         return data_of(place.file.read(place.stored_name))
 
     def fingerprint(self, cache: Path) -> str:
-        """Return the sha256 that names the bytes of all weight and companion files.
+        """Return the sha256 that identifies the bytes of all weight and companion files.
 
         Args:
-            cache: folder in which the sums of unchanged files are remembered.
+            cache: folder for the checksums of unchanged files.
         """
         names = [path.name for path in (*self.weight_files, *self.companions)]
         return key_of(directory_digests(self.path, names, cache))
 
 
 def open_checkpoint(path: Path, cache: Path | None = None) -> Checkpoint:
-    """Open a checkpoint directory and check it against its own configuration.
+    """Open a checkpoint directory, and check its tensors against its configuration.
 
     Args:
         path: the directory.
-        cache: folder in which it is remembered what a configuration describes; without one it is derived each time.
+        cache: folder for the specs that a configuration describes; None computes them each time.
 
     Raises:
         UserError: a file is missing, truncated or pickled, or the tensors are not those that config.json describes.
     """
     if not path.is_dir():
-        raise UserError(
-            f"There is no checkpoint directory {path}: name a folder with config.json and safetensors files."
-        )
+        raise UserError(f"{path} is not a checkpoint directory: name a folder with config.json and safetensors files.")
     companions = _companions(path)
     files = tuple(open_tensor_file(file) for file in _weight_files(path))
     places = _places(path, files)
     config = path / "config.json"
-    described = {spec.name: spec for spec in (remembered_specs(config, cache) if cache else specs_of_config(config))}
+    described = {spec.name: spec for spec in (cached_specs(config, cache) if cache else specs_of_config(config))}
     if HEAD not in described:
-        places.pop(HEAD, None)  # the configuration decides, as in transformers: a tied head is the embedding
+        # As in transformers, the configuration decides whether the head is tied, even if the file contains one.
+        places.pop(HEAD, None)
     specs = _check_specs(path, places, described)
     return Checkpoint(
         path=path,
@@ -160,7 +157,7 @@ def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(msgspec.convert(value["weight_map"], dict[str, str]).values()))
     except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise UserError(f"{index} does not read as an index of shards ({error}): copy it again.") from error
+        raise UserError(f"{index} is not a valid index of shards ({error}): copy it again.") from error
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise UserError(
@@ -177,10 +174,10 @@ def _places(path: Path, files: tuple[TensorFile, ...]) -> dict[str, _Place]:
         for stored in file.entries:
             name = canonical_name(stored)
             if name.endswith("rotary_emb.inv_freq"):
-                continue  # computed from the configuration; only very old files carry it
+                continue  # computed from the configuration; only very old files contain it
             if name in places:
                 raise UserError(
-                    f"{path} holds the tensor {name} twice ({places[name].file.path.name}, {file.path.name}): "
+                    f"{path} contains the tensor {name} twice ({places[name].file.path.name}, {file.path.name}): "
                     "remove the shard that the index does not need."
                 )
             places[name] = _Place(file, stored)
@@ -190,13 +187,13 @@ def _places(path: Path, files: tuple[TensorFile, ...]) -> dict[str, _Place]:
 def _check_specs(
     path: Path, places: Mapping[str, _Place], expected: Mapping[str, TensorSpec]
 ) -> tuple[TensorSpec, ...]:
-    """Hold the files against what the configuration describes, and return their specs."""
+    """Check the files against the specs that the configuration describes, and return their specs."""
     missing, unknown = sorted(expected.keys() - places.keys()), sorted(places.keys() - expected.keys())
     if missing:
         raise UserError(f"{path} lacks {len(missing)} tensors, the first is {missing[0]}: copy the missing weights.")
     if unknown:
         raise UserError(
-            f"{path} holds {len(unknown)} tensors that its config.json does not describe, the first is {unknown[0]}: "
+            f"{path} contains {len(unknown)} tensors that are not in its config.json, the first is {unknown[0]}: "
             "restore the config.json that belongs to these weights."
         )
     return tuple(_spec(name, expected[name].shape, places[name]) for name in sorted(expected))
@@ -211,14 +208,14 @@ def _spec(name: str, expected: tuple[int, ...], place: _Place) -> TensorSpec:
         )
     if entry.torch_dtype not in _FLOATS:
         raise UserError(
-            f"{place.file.path}: tensor {name} is stored as {entry.dtype}: only 16 and 32 bit floats are read: "
+            f"{place.file.path}: tensor {name} is stored as {entry.dtype}, not as 16 or 32 bit floats: "
             "name the original checkpoint."
         )
     return TensorSpec(name, entry.shape, entry.torch_dtype)
 
 
 class _Training(msgspec.Struct, frozen=True):
-    """The part of training.json that is read here."""
+    """The fields of training.json that are used here."""
 
     format_version: int
     datasets: tuple[str, ...]
@@ -233,4 +230,6 @@ def _datasets(path: Path) -> tuple[str, ...]:
     try:
         return msgspec.convert(value, _Training).datasets
     except msgspec.ValidationError as error:
-        raise UserError(f"{file} does not read ({error}): restore it, or remove it for `unknown`.") from error
+        raise UserError(
+            f"{file} is not a valid training record ({error}): restore it, or remove it if the data are unknown."
+        ) from error

@@ -1,19 +1,19 @@
-"""The shape of Qwen2-Audio: its configuration, its modules without data, and its canonical tensor names."""
+"""Qwen2-Audio: its configuration, its modules without data, and the canonical names of its tensors."""
 
 import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from harness.core.errors import UserError
-from harness.core.files import key_of, read_json, sha256_of, write_json
+from harness.core.files import read_json, sha256_of
+from harness.core.store import Store
 from harness.models.tensor_spec import TensorSpec
 
 HEAD = "language_model.lm_head.weight"
+_SPECS: Store[tuple[TensorSpec, ...]] = Store("shapes", tuple[TensorSpec, ...], format=1)
 _RENAMES = (
-    # transformers 5 moved everything but the head into an inner `model`; files that were saved from modules say so.
+    # transformers 5 moved all modules except the head into an inner `model`; files saved with module paths have it too.
     (re.compile(r"^model\.(?=language_model\.|audio_tower\.|multi_modal_projector\.)"), ""),
     (re.compile(r"^lm_head\."), "language_model.lm_head."),
     (re.compile(r"^language_model\.(?=layers\.|embed_tokens\.|norm\.)"), "language_model.model."),
@@ -21,17 +21,17 @@ _RENAMES = (
 
 
 def canonical_name(name: str) -> str:
-    """Return the canonical on-disk name of a tensor, given that name or a module path of transformers 4 or 5."""
+    """Return the canonical on-disk name for such a name or for a module path of transformers 4 or 5."""
     for pattern, replacement in _RENAMES:
         name = pattern.sub(replacement, name)
     return name
 
 
 def read_config(path: Path) -> Any:
-    """Read a `config.json` as a `transformers.Qwen2AudioConfig`. Code that the file names is never run.
+    """Read a `config.json` as a `transformers.Qwen2AudioConfig`. Custom code that the file refers to is never run.
 
     Raises:
-        UserError: missing, not JSON, or of another architecture.
+        UserError: the file is missing, not JSON, or of another architecture.
     """
     from transformers import Qwen2AudioConfig
 
@@ -42,7 +42,9 @@ def read_config(path: Path) -> Any:
     try:
         return Qwen2AudioConfig.from_dict(value)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} does not read as a Qwen2-Audio configuration ({error}): restore it.") from error
+        raise UserError(
+            f"{path} is not a valid Qwen2-Audio configuration ({error}): restore it from the model's repository."
+        ) from error
 
 
 def meta_model(config: Any) -> Any:
@@ -55,21 +57,21 @@ def meta_model(config: Any) -> Any:
 
 
 def is_tied(config: Any) -> bool:
-    """Whether embedding and LM head are one tensor, which is then stored as the embedding alone."""
+    """Whether embedding and LM head share one tensor, which is then stored as the embedding only."""
     return bool(config.text_config.tie_word_embeddings)
 
 
 def specs_of_config(config: Path) -> tuple[TensorSpec, ...]:
-    """Return every tensor of the model that a `config.json` describes, without any weights.
+    """Return the specs of all tensors of the model that a `config.json` describes.
 
     Args:
-        config: path of the file; its `dtype` (or `torch_dtype`) becomes the tensors' type, float32 where it has none.
+        config: path of the file; its `dtype` (or `torch_dtype`) becomes the tensors' type, float32 by default.
 
     Returns:
-        the specs by canonical name, sorted; a tied LM head is left out.
+        the specs, sorted by canonical name, without a tied LM head.
 
     Raises:
-        UserError: missing, not JSON, or of another architecture.
+        UserError: the file is missing, not JSON, or of another architecture.
     """
     loaded = read_config(config)
     dtype = str(loaded.dtype or "float32").removeprefix("torch.")
@@ -79,18 +81,18 @@ def specs_of_config(config: Path) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name, tuple(shape), dtype) for name, shape in sorted(shapes.items()))
 
 
-def remembered_specs(config: Path, cache: Path) -> tuple[TensorSpec, ...]:
-    """Return `specs_of_config`, remembered under the sum of the file, so that a second call imports no library.
+def cached_specs(config: Path, cache: Path) -> tuple[TensorSpec, ...]:
+    """Return `specs_of_config` from a cache, so that a second call does not import transformers.
 
     Args:
         config: path of a `config.json`.
-        cache: folder for what is remembered.
+        cache: folder for cached results.
     """
     if not config.is_file():
         return specs_of_config(config)
-    remembered = cache / f"shapes-{key_of([sha256_of(config), version('transformers')])}.json"
-    if remembered.is_file():
-        return msgspec.convert(read_json(remembered), tuple[TensorSpec, ...])
-    specs = specs_of_config(config)
-    write_json(remembered, specs)
+    stored = _SPECS.entry(cache / "shapes", [sha256_of(config), version("transformers")])
+    specs = stored.recall()
+    if specs is None:
+        specs = specs_of_config(config)
+        stored.write(specs)
     return specs

@@ -1,4 +1,4 @@
-"""Tensors without their data: names, shapes and the part of the model that each belongs to."""
+"""Tensors without their data: name, shape, type, and component of the model."""
 
 import math
 import re
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Component(StrEnum):
-    """The parts of a speech language model whose share of the bytes is reported."""
+    """The components of a speech language model, by which size reports are divided."""
 
     EMBEDDING = "embedding"
     HEAD = "head"
@@ -35,7 +35,7 @@ class TensorSpec(msgspec.Struct, frozen=True, dict=True):
 
     Attributes:
         name: canonical on-disk name, e.g. `language_model.model.layers.0.mlp.gate_proj.weight`.
-        shape: as stored; a linear weight is (out_features, in_features).
+        shape: as stored; (out_features, in_features) for a linear weight.
         dtype: torch's name of the stored type, e.g. `bfloat16`.
     """
 
@@ -50,23 +50,23 @@ class TensorSpec(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the data as stored in the checkpoint."""
+        """Number of bytes of the data in the type `dtype`."""
         return self.numel * _ITEM_BYTES[self.dtype]
 
     @cached_property
     def is_linear(self) -> bool:
-        """Whether this is the weight matrix of a linear layer: 418 of them in Qwen2-Audio-7B, LM head included."""
+        """Whether this is the weight matrix of a linear layer: 418 in Qwen2-Audio-7B, including the LM head."""
         return _LINEAR.match(self.name) is not None
 
     @cached_property
     def layer(self) -> int | None:
-        """Index of the Transformer layer, in the language model or the audio tower; None outside the layers."""
+        """Index of the Transformer layer in the language model or the audio tower; None outside the layers."""
         match = _LAYER.match(self.name)
         return int(match.group(1)) if match else None
 
     @cached_property
     def component(self) -> Component:
-        """The part of the model to which the tensor belongs."""
+        """The component to which the tensor belongs."""
         if self.name.startswith("audio_tower."):
             return Component.AUDIO_TOWER
         if self.name.startswith("multi_modal_projector."):

@@ -1,4 +1,4 @@
-"""harness.calibration.awq: against autoawq's own search, and on data that the search did not see."""
+"""harness.calibration.awq against autoawq's own search."""
 
 from importlib.util import find_spec
 
@@ -7,8 +7,11 @@ import torch
 
 from harness.calibration import Awq, Prompts
 from harness.calibration.awq import choose, require_awq
+from harness.calibration.awq_quantizer import Codecs, LayerInputs, copied_state, import_quantizer, root, scale_search
+from harness.calibration.awq_search import _capture, search
 from harness.calibration.context import MeasurementContext
 from harness.calibration.development import DevelopmentExample, read_sentences
+from harness.calibration.prefix import decoder_of
 from harness.compression.codecs import Codec, Hqq, Parts
 from harness.compression.plan import resolve
 from harness.compression.recipe import Recipe, rule
@@ -31,17 +34,17 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> MeasurementContext:
 
 
 def sentences(count: int) -> tuple[DevelopmentExample, ...]:
-    """Sentences of two directions without audio; their prompt tells which is which."""
-    heard = Features(torch.zeros(1, 1), 1)
+    """Return sentences of two directions without audio, with their number and direction as prompt."""
+    features = Features(torch.zeros(1, 1), 1)
     return tuple(
-        DevelopmentExample(pair, Example(heard, (number, which), (7,)))
+        DevelopmentExample(pair, Example(features, (number, which), (7,)))
         for which, pair in enumerate(("en-de", "en-zh"))
         for number in range(count)
     )
 
 
 def test_source_prompts_read_every_segment_once_without_its_translation() -> None:
-    """Forbids targets in source-only calibration, and a direction that is never asked for."""
+    """Forbids targets in source-only calibration, and a direction without prompts."""
     chosen = choose(sentences(4), Prompts.SOURCE, 1.0)
     assert [sentence.example.prompt for sentence in chosen] == [(0, 0), (1, 1), (2, 0), (3, 1)]
     assert {sentence.example.target for sentence in chosen} == {()}
@@ -49,7 +52,7 @@ def test_source_prompts_read_every_segment_once_without_its_translation() -> Non
 
 @pytest.mark.parametrize(("share", "count"), [(128 / 468, 82), (256 / 468, 164), (1.0, 300), (1e-9, 1)])
 def test_shares_of_the_published_set_carry_over(share: float, count: int) -> None:
-    """Forbids other shares than 27 %, 55 % and 100 % of a development set of 300, all spread evenly."""
+    """Forbids other fractions than 27 %, 55 % and 100 % of a development set of 300, distributed evenly."""
     chosen = choose(sentences(300), Prompts.CHINESE, share)
     assert len(chosen) == count
     assert {sentence.direction for sentence in chosen} == {"en-zh"}
@@ -66,28 +69,25 @@ def test_pairs_in_a_missing_direction_are_refused() -> None:
 
 @pytest.mark.parametrize("fold", [FOLDS[2], FOLDS[3]], ids=lambda fold: fold.name)
 def test_the_search_is_autoawqs_own(context: MeasurementContext, fold: Fold) -> None:
-    """Forbids a search that departs from autoawq's own method on the same tokens, or that leaves weights changed.
+    """Forbids scales other than those of autoawq's own method on the same tokens, and weights that stay changed.
 
-    A block and a single layer: the latter is searched on the root of its inputs.
+    The folds are those of a block and of a single layer, which is searched on the root of its inputs.
     """
-    from harness.calibration.awq_quantizer import AwqQuantizer, Codecs, LayerInputs, ScaleSearch, own_state
-    from harness.calibration.prefix import decoder_of
-
     layer = decoder_of(load_dense(context.checkpoint).model).layers[0]
     previous, inspected = layer.get_submodule(fold.name), layer.get_submodule(fold.inspected)
     readers = [layer.get_submodule(name) for name in fold.readers]
     width = readers[0].weight.shape[1]
     tokens = torch.randn(1, 300, width, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 5, width)
-    original = object.__new__(AwqQuantizer)
+    original = object.__new__(import_quantizer())
     original.w_bit, original.group_size, original.zero_point = 4, 64, True
     original.duo_scaling, original.max_chunk_memory = True, 1 << 30
     original.n_parallel_calib_samples = None
     before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
-    with own_state(inspected):  # as on a GPU, where autoawq's copy of the weights is one
+    with copied_state(inspected):  # on a GPU, autoawq copies the weights itself
         _, _, wanted = original._search_best_scale(layer, previous, readers, tokens, inspected, {})
 
     class _Theirs(Codec, frozen=True, tag="theirs"):
-        """autoawq's own rounding as a codec."""
+        """A codec that rounds with autoawq's own function."""
 
         group_size: int = 64
 
@@ -99,17 +99,14 @@ def test_the_search_is_autoawqs_own(context: MeasurementContext, fold: Fold) -> 
 
     names = {id(reader): name for name, reader in zip(fold.readers, readers, strict=True)}
     codecs = Codecs({name: _Theirs() for name in fold.readers}, names)
-    ours = ScaleSearch(layer, [LayerInputs(tokens, torch.ones(1, 300, dtype=torch.bool), {})], codecs)
+    ours = scale_search(layer, [LayerInputs(tokens, torch.ones(1, 300, dtype=torch.bool), {})], codecs)
     _, _, found = ours._search_best_scale(layer, previous, readers, tokens[0], inspected)
     assert torch.allclose(found, wanted, rtol=1e-5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
 
 
 def test_attention_without_a_mask_is_the_layers_own(context: MeasurementContext) -> None:
-    """Forbids a search on other outputs than attention has in the model, where padding is masked."""
-    from harness.calibration.awq_search import _capture
-    from harness.calibration.prefix import decoder_of
-
+    """Forbids attention outputs that differ from those in the model, where padding is masked."""
     engine = load_dense(context.checkpoint)
     chosen = choose(read_sentences(context, engine), Prompts.GERMAN, 1.0)
     attention = decoder_of(engine.model).layers[0].self_attn
@@ -123,9 +120,7 @@ def test_attention_without_a_mask_is_the_layers_own(context: MeasurementContext)
 
 @pytest.mark.parametrize("tokens", [5, 48, 20000])
 def test_a_root_gives_the_same_errors(tokens: int) -> None:
-    """Forbids a shortcut that changes what the search compares; the error of all tokens is taken in float64."""
-    from harness.calibration.awq_quantizer import root
-
+    """Forbids a root with other errors than all tokens, computed in float64."""
     chance = torch.Generator().manual_seed(tokens)
     inputs = torch.randn(tokens, 48, generator=chance) * torch.linspace(0.01, 30, 48)
     change = torch.randn(7, 48, generator=chance, dtype=torch.float64)
@@ -136,7 +131,7 @@ def test_a_root_gives_the_same_errors(tokens: int) -> None:
 
 
 def test_scales_lower_the_error_and_end_in_the_plan(context: MeasurementContext) -> None:
-    """Forbids scales that are worse than none where they were searched, and a plan that does not name them."""
+    """Forbids scales that are worse than none on the calibration data, and a plan that does not record them."""
     recipe = Recipe(rule(LINEAR, Hqq(bits=3)), transforms=[Awq(Prompts.SOURCE)])
     found = []
 
@@ -153,9 +148,7 @@ def test_scales_lower_the_error_and_end_in_the_plan(context: MeasurementContext)
 
 
 def test_padding_plays_no_part(context: MeasurementContext) -> None:
-    """Forbids scales that depend on how sentences were put into batches."""
-    from harness.calibration.awq_search import search
-
+    """Forbids scales that depend on the batches of sentences."""
     engine = load_dense(context.checkpoint)
     chosen = choose(read_sentences(context, engine), Prompts.GERMAN, 1.0)
     codecs = {spec.name: Hqq(bits=3) for spec in context.checkpoint.specs if spec.is_linear}

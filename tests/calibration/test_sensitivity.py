@@ -1,4 +1,4 @@
-"""harness.calibration.sensitivity: against whole passes of the changed model, and by hand."""
+"""harness.calibration.sensitivity against full forward passes, and by hand."""
 
 import math
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from harness.calibration.context import MeasurementContext, StoredMeasurements
 from harness.calibration.development import read_sentences
 from harness.calibration.sensitivity import Granularity, Sensitivity, SensitivityTable, Swap, by_length, least_sensitive
+from harness.calibration.system_artifacts import build_in
 from harness.compression.build import build
 from harness.compression.codecs import Hqq
 from harness.compression.measurement_request import UnmeasuredError
@@ -39,8 +40,8 @@ def table(context: MeasurementContext) -> SensitivityTable:
 
 
 def whole_passes(context: MeasurementContext, swapped: tuple[str, ...]) -> list[float]:
-    """Nats of all sentences by whole passes of the parent, some weights swapped: the plain way."""
-    engine = engine_loader(context.artifact(PARENT))()
+    """Return the nats of all sentences from full forward passes of the parent with some weights swapped."""
+    engine = engine_loader(build_in(context, PARENT))()
     for path, weight in engine.model.named_parameters():
         name = canonical_name(path)
         if name in swapped:
@@ -55,12 +56,12 @@ def whole_passes(context: MeasurementContext, swapped: tuple[str, ...]) -> list[
 
 
 def mlp(layer: int) -> tuple[str, ...]:
-    """Names of a layer's MLP weights."""
+    """Return the names of a layer's MLP weights."""
     return tuple(f"language_model.model.layers.{layer}.mlp.{part}_proj.weight" for part in ("gate", "up", "down"))
 
 
 def test_cached_prefixes_give_the_losses_of_whole_passes(context: MeasurementContext, table: SensitivityTable) -> None:
-    """Forbids a stale prefix, or a swap not undone: whole passes give the same nats to one part in a million."""
+    """Forbids outdated states and swaps that are not undone: full passes give the same nats within 1e-6."""
     assert table.baseline == pytest.approx(whole_passes(context, ()), rel=1e-6)
     for layer in (0, 1):
         assert table.swaps[layer].nats == pytest.approx(whole_passes(context, mlp(layer)), rel=1e-6)
@@ -68,7 +69,7 @@ def test_cached_prefixes_give_the_losses_of_whole_passes(context: MeasurementCon
 
 
 def test_single_projections_can_be_swapped(context: MeasurementContext) -> None:
-    """Forbids a granularity that is only promised: one projection of one layer, against a whole pass."""
+    """Forbids a unit of more than one projection: its losses are those of a full pass."""
     found = Sensitivity(PARENT, TRIAL, granularity=Granularity.PROJECTION).measure(context)
     by_unit = {swap.unit: swap for swap in found.swaps}
     assert len(by_unit) == 6
@@ -76,7 +77,7 @@ def test_single_projections_can_be_swapped(context: MeasurementContext) -> None:
 
 
 def test_a_second_plan_reads_the_stored_table(context: MeasurementContext, table: SensitivityTable) -> None:
-    """Forbids measuring twice, and a plan that hides what it was measured on."""
+    """Forbids measuring twice, and a plan that does not record the data of its measurement."""
     recipe = Recipe(rule(MLP & least_sensitive(1, Sensitivity(PARENT, TRIAL)), TRIAL), rule(LINEAR, Hqq(4)))
     archive = StoredMeasurements(context.task, "finetuned", context.checkpoint, context.workdir)
     plan = resolve("chosen", recipe, context.checkpoint.specs, archive.measure)
@@ -87,7 +88,7 @@ def test_a_second_plan_reads_the_stored_table(context: MeasurementContext, table
 
 
 def test_what_is_not_measured_is_not_guessed(context: MeasurementContext) -> None:
-    """Forbids a plan that goes on without its measurement."""
+    """Forbids a plan without its measurement."""
     archive = StoredMeasurements(context.task, "finetuned", context.checkpoint, context.workdir)
     recipe = Recipe(rule(MLP & least_sensitive(1, Sensitivity(PARENT, Hqq(1))), Hqq(1)))
     with pytest.raises(UnmeasuredError, match="harness build"):
@@ -95,17 +96,17 @@ def test_what_is_not_measured_is_not_guessed(context: MeasurementContext) -> Non
 
 
 def test_a_task_without_development_data_says_so_first(tmp_path: Path) -> None:
-    """Forbids a build that fails at its measurement after having begun."""
+    """Forbids a build that starts and then fails at its measurement."""
     from msgspec.structs import replace
 
     whole = tiny_context(tmp_path)
     bare = MeasurementContext(replace(whole.task, development_sets={}), "finetuned", whole.checkpoint, whole.workdir)
-    with pytest.raises(UserError, match="no development set"):
+    with pytest.raises(UserError, match="has no development set"):
         Sensitivity(PARENT, TRIAL).require(bare)
 
 
 def hand_table() -> SensitivityTable:
-    """Three layers, two sentences of 1 and 3 tokens; baseline 4 nats over 4 tokens."""
+    """Return a table of three layers and two sentences of 1 and 3 tokens, with a baseline of 4 nats."""
     swaps = (Swap("layer 0", 0, (1.0, 7.0)), Swap("layer 1", 1, (1.0, 2.0)), Swap("layer 2", 2, (1.5, 4.5)))
     return SensitivityTable(
         key="k", datasets=("d",), parent="p", trial="t", device="cpu", tokens=(1, 3), baseline=(1.0, 3.0), swaps=swaps
@@ -113,7 +114,7 @@ def hand_table() -> SensitivityTable:
 
 
 def test_layers_rank_by_the_magnitude_of_the_deviation() -> None:
-    """Forbids that a loss which falls counts as insensitive: deviations by hand are +1, -0.25 and +0.5 nats."""
+    """Forbids ranking by the signed deviation: deviations by hand are +1, -0.25 and +0.5 nats."""
     table = hand_table()
     assert table.baseline_loss == 1.0
     assert [row.deviation for row in table.summary] == [-0.25, 0.5, 1.0]
@@ -127,7 +128,7 @@ def test_the_standard_error_is_that_of_paired_sentences() -> None:
 
 
 def test_ties_are_reported() -> None:
-    """Forbids a ranking that looks firmer than it is.
+    """Forbids a ranking that does not report ties.
 
     By hand: layer 2 against layer 0 differs by 0.5 and -2.5 nats, -0.5 per token, error sqrt(2 * 2) / 4 = 0.5: a tie;
     layer 1 against layer 2 by -0.5 and -2.5, -0.75 per token, error sqrt(2 * 0.125) / 4 = 0.125: none.
@@ -136,7 +137,7 @@ def test_ties_are_reported() -> None:
 
 
 def test_layers_are_swept_in_their_order(tmp_path: Path) -> None:
-    """Forbids the order of names, in which layer 10 comes before layer 2 and a prefix would have to go back."""
+    """Forbids the order of names, in which layer 10 comes before layer 2: states cannot go back to a layer."""
     directory = write_tiny_model(tmp_path / "deep", TinyModel(layers=12, audio_layers=1))
     base = tiny_context(tmp_path / "task")
     deep = MeasurementContext(base.task, "finetuned", open_checkpoint(directory), base.workdir)

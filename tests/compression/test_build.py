@@ -1,6 +1,5 @@
-"""Build: the same inputs give the same bytes; a build that cannot go on says why and leaves nothing half done."""
+"""harness.compression.build: equal inputs give equal bytes, and a failed build leaves no partial artifact."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from harness.compression.recipe import Recipe, rule
 from harness.compression.selectors import named
 from harness.core.errors import UserError
 from harness.core.files import sha256_of
+from harness.core.locks import exclusive
 from harness.core.workdir import WorkDir, open_workdir
 from harness.models.checkpoint import Checkpoint, open_checkpoint
 from harness.models.tensor_spec import TensorSpec
@@ -57,7 +57,7 @@ def test_companions_ship_byte_for_byte(tiny_checkpoint: Checkpoint, workdir: Wor
 
 
 def test_directory_has_one_file_per_layer(tiny_checkpoint: Checkpoint, workdir: WorkDir) -> None:
-    """Forbids a unit of resume that is larger than a layer, and half-written names left behind."""
+    """Forbids files larger than a layer, after which a build resumes, and temporary files in the result."""
     artifact = build(tiny_checkpoint, plan_for(tiny_checkpoint, "raw"), "untuned", workdir)
     names = ["audio-00", "audio-01", "decoder-00", "decoder-01", "embedding", "head", "rest"]
     assert sorted(p.name for p in (artifact.path / "weights").iterdir()) == [f"{n}.safetensors" for n in names]
@@ -100,7 +100,7 @@ def test_whatever_changes_the_bytes_changes_the_directory(
 
 
 def test_equal_tensors_are_stored_once(tiny_directory: Path, tmp_path: Path) -> None:
-    """Forbids saving a head that equals the embedding twice, and mixing up tensors that only begin alike."""
+    """Forbids saving a head that equals the embedding twice, and confusing tensors that only begin alike."""
     copy = shutil.copytree(tiny_directory, tmp_path / "copy")
     tensors = safetensors.torch.load_file(copy / "model.safetensors")
     tensors[HEAD] = tensors[EMBEDDING].clone()
@@ -138,13 +138,14 @@ def test_a_bad_weight_leaves_no_artifact(tiny_directory: Path, tmp_path: Path) -
     tensors["multi_modal_projector.linear.bias"][0] = float("nan")
     safetensors.torch.save_file(tensors, copy / "model.safetensors")
     checkpoint, workdir = open_checkpoint(copy), open_workdir(str(tmp_path / "work"))
-    with pytest.raises(UserError, match=r"multi_modal_projector\.linear\.bias holds NaN"):
-        build(checkpoint, resolve("raw", Recipe(), checkpoint.specs), "untuned", workdir)
-    assert [path.suffix for path in workdir.artifacts.iterdir()] == [".partial"]
+    plan = resolve("raw", Recipe(), checkpoint.specs)
+    with pytest.raises(UserError, match=r"multi_modal_projector\.linear\.bias contains NaN"):
+        build(checkpoint, plan, "untuned", workdir)
+    assert not artifact_path(checkpoint, plan, "untuned", workdir).exists()
 
 
 def test_a_tensor_that_does_not_suit_its_codec_is_named(tiny_checkpoint: Checkpoint, workdir: WorkDir) -> None:
-    """Forbids a sentence about a shape without the tensor that has it."""
+    """Forbids an error about a shape that does not name the tensor."""
     plan = resolve("bad", Recipe(rule(named(r".*norm\.weight"), Int8())), tiny_checkpoint.specs)
     with pytest.raises(UserError, match=r"Tensor audio_tower\.layer_norm\.weight: .*matrices"):
         build(tiny_checkpoint, plan, "untuned", workdir)
@@ -158,30 +159,29 @@ def test_a_plan_for_other_shapes_is_refused(tiny_checkpoint: Checkpoint, workdir
 
 
 def test_a_second_build_of_the_same_artifact_waits_for_the_user(tiny_checkpoint: Checkpoint, workdir: WorkDir) -> None:
-    """Forbids that two processes write into one partial directory; a lock that died with its owner does not count."""
+    """Forbids that two processes write into one partial directory, and a lock that outlives its owner."""
     plan = plan_for(tiny_checkpoint, "raw")
-    partial = Path(f"{artifact_path(tiny_checkpoint, plan, 'untuned', workdir)}.partial")
-    partial.mkdir(parents=True)
-    other = os.open(partial, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UserError, match="Another process is building"):
+    path = artifact_path(tiny_checkpoint, plan, "untuned", workdir)
+    with (
+        exclusive(path, "is building it", workdir.locks),
+        pytest.raises(UserError, match=f"Another process is building {path.name}: wait for it"),
+    ):
         build(tiny_checkpoint, plan, "untuned", workdir)
-    assert not list(partial.iterdir())
-    os.close(other)
+    assert not workdir.artifacts.exists()
     assert build(tiny_checkpoint, plan, "untuned", workdir).path.is_dir()
 
 
 def test_a_work_directory_that_cannot_be_written_gets_a_sentence(tiny_checkpoint: Checkpoint, workdir: WorkDir) -> None:
-    """Forbids a traceback where the artifacts' folder cannot be made (a file is in its place: root obeys that too)."""
+    """Forbids a traceback where the artifacts' folder cannot be made (a file in its place also stops root)."""
     workdir.artifacts.touch()
-    with pytest.raises(UserError, match=r"Cannot write .*artifacts.*name another work directory"):
+    with pytest.raises(UserError, match=r"Cannot write .*artifacts"):
         build(tiny_checkpoint, plan_for(tiny_checkpoint, "raw"), "untuned", workdir)
 
 
 def test_a_checkpoint_that_changes_meanwhile_is_refused(
     tiny_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forbids an artifact of two halves: what was read before and after a change of the checkpoint."""
+    """Forbids an artifact with weights from before and after a change of the checkpoint."""
     checkpoint = open_checkpoint(shutil.copytree(tiny_directory, tmp_path / "copy"))
     encode = Raw.encode
 
@@ -197,7 +197,7 @@ def test_a_checkpoint_that_changes_meanwhile_is_refused(
 
 
 def test_strays_of_a_killed_build_do_not_ship(tiny_checkpoint: Checkpoint, workdir: WorkDir) -> None:
-    """Forbids that half-written or foreign files of a partial directory reach the artifact or its size."""
+    """Forbids temporary or unknown files of a partial directory in the artifact."""
     plan = plan_for(tiny_checkpoint, "raw")
     partial = Path(f"{artifact_path(tiny_checkpoint, plan, 'untuned', workdir)}.partial")
     for stray in (
@@ -227,7 +227,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_gets_a_sentence_and_the_build_goes_on_later(
     tiny_checkpoint: Checkpoint, small_disk: Path, workdir: WorkDir
 ) -> None:
-    """Forbids a traceback or lost work on a disk that fills up half-way: after making room, the bytes are the same."""
+    """Forbids a traceback or lost work on a full disk: the build resumes when there is space, with the same bytes."""
     plan = plan_for(tiny_checkpoint, "raw")
     full = open_workdir(str(small_disk))
     with pytest.raises(UserError, match=r"No space left on device.*free some space and run this again"):
@@ -259,7 +259,7 @@ except UserError as error:
 
 
 def test_a_file_that_cannot_grow_leaves_nothing(tmp_path: Path) -> None:
-    """Forbids that a write which the system cuts short leaves a file; needs no root, unlike the small disk."""
+    """Forbids that an interrupted write leaves a file; unlike the small disk, this needs no root."""
     target = tmp_path / "folder" / "x.safetensors"
     command = [sys.executable, "-c", LIMITED, str(target)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""harness.compression.plan and harness.compression.recipe: context, sizes and the plan's JSON."""
+"""harness.compression.plan and harness.compression.recipe: choices, sizes and the plan's JSON."""
 
 import json
 from typing import Any
@@ -131,26 +131,27 @@ ROW = {"name": "a", "shape": [2], "dtype": "float32", "codec": {"codec": "raw"}}
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "sentence"),
     [
-        [],
-        {"system": "s", "tensors": []},
-        {"format_version": 1, "system": "s"},
-        {"format_version": 1, "system": "s", "tensors": [{"name": "a"}]},
-        {"format_version": 1, "system": "s", "tensors": ["a"]},
-        {"format_version": 1, "system": "s", "tensors": [ROW | {"codec": {"codec": "hqq", "bits": 7}}]},
-        {"format_version": 1, "system": "s", "tensors": [ROW | {"shape": "2"}]},
-        {"format_version": 1, "tensors": [ROW]},
+        ([], "not a JSON object"),
+        ({"system": "s", "tensors": []}, "no valid format_version"),
+        ({"format_version": 1, "system": "s"}, "not valid .*tensors"),
+        ({"format_version": 1, "system": "s", "tensors": [{"name": "a"}]}, "not valid .*shape"),
+        ({"format_version": 1, "system": "s", "tensors": ["a"]}, "not valid .*indices"),
+        ({"format_version": 1, "system": "s", "tensors": [ROW | {"codec": {"codec": "hqq", "bits": 7}}]}, "7-bit"),
+        ({"format_version": 1, "system": "s", "tensors": [ROW | {"shape": "2"}]}, "not valid .*array"),
+        ({"format_version": 1, "system": "s", "tensors": [ROW | {"evidence": 3}]}, "not valid .*array"),
+        ({"format_version": 1, "tensors": [ROW]}, "not valid .*system"),
     ],
     ids=str,
 )
-def test_a_plan_that_does_not_read_is_refused(value: Any) -> None:
+def test_an_invalid_plan_is_refused(value: Any, sentence: str) -> None:
     """Forbids a traceback for a plan that was edited by hand."""
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=sentence):
         plan_from_json(value)
 
 
 def test_a_newer_plan_is_refused() -> None:
     """Forbids reading a plan whose meaning may have changed."""
-    with pytest.raises(NewerFormatError):
+    with pytest.raises(NewerFormatError, match="upgrade the harness"):
         plan_from_json({"format_version": 3, "system": "s", "tensors": [ROW]})

@@ -4,7 +4,7 @@ import pytest
 
 from harness.calibration import Sensitivity, least_sensitive
 from harness.compression.codecs import Hqq
-from harness.compression.measurement_request import PlanContext
+from harness.compression.plan_context import PlanContext
 from harness.compression.recipe import Recipe, rule
 from harness.compression.selectors import (
     ATTENTION,
@@ -63,7 +63,7 @@ def test_selectors_count_the_published_tensors(selector: Selector, tensors: int,
 
 
 def test_components_add_up_to_the_published_figures() -> None:
-    """Forbids a tensor that is counted in a wrong part: audio tower and projector are 642,215,936 parameters."""
+    """Forbids a tensor that is counted in a wrong component: audio tower and projector are 642,215,936 parameters."""
     sums = {kind: sum(spec.numel for spec in SEVEN_B if spec.component is kind) for kind in Component}
     assert sums[Component.AUDIO_TOWER] + sums[Component.PROJECTOR] == 642_215_936
     assert sums[Component.MLP] + sums[Component.ATTENTION] + sums[Component.NORM] == 6_476_664_832
@@ -80,7 +80,7 @@ def test_layers_are_those_of_the_language_model() -> None:
 
 
 def test_names_match_whole() -> None:
-    """Forbids that a pattern which fits a part of a name selects it."""
+    """Forbids that a pattern selects a name of which it matches only a part."""
     assert len(matched(named(r"language_model\.lm_head\.weight"))) == 1
     assert not matched(named(r"lm_head"))
 
@@ -109,7 +109,7 @@ def test_places_in_the_stack(selector: Selector, chosen: set[int]) -> None:
 
 
 def test_a_draw_is_fixed_by_its_seed() -> None:
-    """Forbids a random system that is another one at every build, or fewer layers than asked for."""
+    """Forbids a random system that differs between builds, and fewer layers than requested."""
     draws = [{s.layer for s in SEVEN_B if at_random(4, seed).resolve(PlanContext(SEVEN_B))(s)} for seed in (1, 1, 2)]
     assert draws[0] == draws[1] != draws[2]
     assert {len(draw) for draw in draws} == {4}
@@ -122,7 +122,7 @@ def test_more_layers_than_there_are_is_refused() -> None:
 
 
 def test_what_a_selector_needs_survives_its_combination() -> None:
-    """Forbids that a measurement is forgotten in `&`, `|` or `~`, and so asked for only in the middle of a build."""
+    """Forbids that `&`, `|` or `~` lose a measurement, which would then be requested only in the middle of a build."""
     request = Sensitivity("hqq4", Hqq(3))
     chosen = least_sensitive(2, request)
     assert (MLP & ~(HEAD | chosen)).needs == (request,)

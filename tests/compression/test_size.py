@@ -1,4 +1,4 @@
-"""Size: what is reported is what `find` finds."""
+"""harness.compression.size: the reported size is that of the files on disk."""
 
 import shutil
 import subprocess
@@ -75,7 +75,7 @@ def test_a_file_added_since_is_found(tiny_checkpoint: Checkpoint, tmp_path: Path
     """Forbids reporting a directory that is no longer the artifact that was opened."""
     artifact = build(tiny_checkpoint, plan_for(tiny_checkpoint, "raw"), "untuned", open_workdir(str(tmp_path)))
     (artifact.path / "notes.txt").write_text("extra")
-    with pytest.raises(UserError, match="changed while it was weighed"):
+    with pytest.raises(UserError, match="changed while its size was measured"):
         measure(artifact)
 
 

@@ -1,4 +1,4 @@
-"""harness.compression.vocabulary: tokens by script, and what pruning them saves."""
+"""harness.compression.vocabulary: tokens by script, and the bytes that pruning saves."""
 
 import json
 from collections.abc import Mapping
@@ -96,27 +96,27 @@ def test_saving_on_the_7b_model_by_hand() -> None:
     assert found.bytes == 15_360_000 + 27_648_000
 
 
-def test_a_difference_of_bounds_is_no_exact_saving() -> None:
+def test_a_difference_of_bounds_is_not_exact() -> None:
     """Forbids calling a saving exact where the codec only bounds its size."""
     assert saving(resolve("s", Recipe(rule(HEAD, Decimal(2))), SEVEN_B), 100).certainty is Certainty.ESTIMATE
 
 
 def test_another_models_tokenizer_is_refused() -> None:
     """Forbids a saving of more rows than there are: the model has 156,032."""
-    with pytest.raises(UserError, match="has only 156032 rows"):
+    with pytest.raises(UserError, match="Cannot remove"):
         saving(resolve("s", Recipe(rule(LINEAR, Hqq(4))), SEVEN_B), 156_032)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("[]", "lists no vocabulary"),
-        ('{"model": {"type": "Unigram", "vocab": [["a", -1.0]]}}', "lists no vocabulary"),
-        ('{"model": {"type": "BPE", "vocab": {}}}', "lists no tokens"),
+        ("[]", "has no valid vocabulary"),
+        ('{"model": {"type": "Unigram", "vocab": [["a", -1.0]]}}', "has no valid vocabulary"),
+        ('{"model": {"type": "BPE", "vocab": {}}}', "has an empty vocabulary"),
         ("{", "is not valid JSON"),
     ],
 )
-def test_what_is_no_bpe_tokenizer_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
+def test_a_file_that_is_not_a_bpe_tokenizer_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
     """Forbids a traceback, or an analysis of nothing, for another file."""
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(UserError, match=sentence):

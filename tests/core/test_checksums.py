@@ -1,4 +1,4 @@
-"""Remembered sums: never wrong, and not taken twice."""
+"""harness.core.checksums: cached checksums are correct and not computed again."""
 
 import hashlib
 import os
@@ -19,14 +19,14 @@ def _no_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sum_is_sha256_of_the_bytes(tmp_path: Path) -> None:
-    """Forbids any other sum than hashlib's over the whole file."""
+    """Forbids a checksum other than hashlib's of the whole file."""
     (tmp_path / "a").write_bytes(b"abc")
     found = directory_digests(tmp_path, ["a"], tmp_path / "cache")
     assert found == {"a": FileDigest(hashlib.sha256(b"abc").hexdigest(), 3)}
 
 
 def test_unchanged_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids hashing gigabytes at every start; renaming the folder, as publishing does, changes nothing."""
+    """Forbids hashing gigabytes at every start, also after the folder was renamed, as on publishing."""
     old = tmp_path / "x.partial"
     old.mkdir()
     (old / "a").write_bytes(b"abc")
@@ -47,8 +47,8 @@ def test_an_edit_of_equal_size_and_time_is_found(tmp_path: Path) -> None:
     assert directory_digests(tmp_path, ["a"], tmp_path / "cache") != first
 
 
-def test_damaged_memory_is_forgotten(tmp_path: Path) -> None:
-    """Forbids that a damaged cache makes a command fail or lie."""
+def test_a_damaged_cache_is_ignored(tmp_path: Path) -> None:
+    """Forbids that a damaged cache makes a command fail or changes its result."""
     (tmp_path / "a").write_bytes(b"abc")
     first = directory_digests(tmp_path, ["a"], tmp_path / "cache")
     for memory in (tmp_path / "cache").rglob("*.json"):
@@ -57,6 +57,6 @@ def test_damaged_memory_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """Forbids a traceback where a file has gone."""
+    """Forbids a traceback where a file is missing."""
     with pytest.raises(UserError, match="nowhere"):
         directory_digests(tmp_path, ["nowhere"], tmp_path / "cache")

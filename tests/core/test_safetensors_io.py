@@ -1,4 +1,4 @@
-"""The container against the reference library."""
+"""harness.core.safetensors_io against the reference library."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ TENSORS = {
 
 
 def test_bytes_are_those_of_the_reference_library(tmp_path: Path) -> None:
-    """Forbids a container that differs in one byte from what `safetensors.torch.save` writes."""
+    """Forbids a file that differs in one byte from what `safetensors.torch.save` writes."""
     write_tensors(tmp_path / "x.safetensors", TENSORS)
     assert (tmp_path / "x.safetensors").read_bytes() == safetensors.torch.save(TENSORS)
 
@@ -58,7 +58,7 @@ def test_non_contiguous_tensors_are_written_in_order(tmp_path: Path) -> None:
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
-    """Forbids that a file cut at any byte opens."""
+    """Forbids opening a file that is truncated at any byte."""
     path = tmp_path / "x.safetensors"
     write_tensors(path, TENSORS)
     data = path.read_bytes()
@@ -75,8 +75,8 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         pytest.param(b"\xff\xfe", "valid safetensors header", id="not-text"),
         pytest.param(b'{"a":{"dtype":"F32"}}', "valid safetensors header", id="missing-field"),
         pytest.param(b'{"a":{"dtype":"F8","shape":[4],"data_offsets":[0,4]}}', "not supported", id="unknown-type"),
-        pytest.param(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', "do not agree", id="wrong-size"),
-        pytest.param(b'{"a":{"dtype":"U8","shape":[-2,-2],"data_offsets":[0,4]}}', "do not agree", id="negative"),
+        pytest.param(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', "does not fit", id="wrong-size"),
+        pytest.param(b'{"a":{"dtype":"U8","shape":[-2,-2],"data_offsets":[0,4]}}', "does not fit", id="negative"),
         pytest.param(b'{"a":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}', "gaps", id="gap"),
         pytest.param(b'{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}', "follow its last", id="trailing"),
         pytest.param(b'{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}}', "truncated", id="beyond-the-end"),
@@ -91,7 +91,7 @@ def test_damaged_headers_get_a_sentence(tmp_path: Path, header: bytes, word: str
 
 
 def test_an_enormous_header_is_not_read(tmp_path: Path) -> None:
-    """Forbids allocating what eight bytes of garbage promise."""
+    """Forbids allocating a header length that is not plausible."""
     (tmp_path / "x").write_bytes(b"\xff" * 64)
     with pytest.raises(UserError, match="not a safetensors file"):
         open_tensor_file(tmp_path / "x")

@@ -1,4 +1,4 @@
-"""Checkpoints: what is read, under which names, and what is refused with which sentence."""
+"""harness.models.checkpoint: tensors and names that are read, and errors for damaged checkpoints."""
 
 import json
 import shutil
@@ -12,7 +12,8 @@ import torch
 
 from harness.core.errors import NewerFormatError, UserError
 from harness.core.safetensors_io import TensorFile
-from harness.models.checkpoint import Checkpoint, open_checkpoint, specs_of_config
+from harness.models.checkpoint import Checkpoint, open_checkpoint
+from harness.models.qwen2_audio import specs_of_config
 from harness.models.tensor_spec import Component
 from tests.helpers.tiny_model import TinyModel, write_tiny_model
 
@@ -122,12 +123,12 @@ def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
 
 
 def test_data_sets_are_read_or_unknown(tiny_checkpoint: Checkpoint, copy: Path) -> None:
-    """Forbids that a checkpoint without a record of its training looks like one that saw no data."""
+    """Forbids that a checkpoint without a training record looks like one without training data."""
     assert tiny_checkpoint.datasets == ("tiny-set",)
     (copy / "training.json").unlink()
     assert open_checkpoint(copy).datasets == ("unknown",)
     (copy / "training.json").write_text('{"format_version": 2, "datasets": []}')
-    with pytest.raises(NewerFormatError):
+    with pytest.raises(NewerFormatError, match="upgrade the harness"):
         open_checkpoint(copy)
 
 
@@ -163,7 +164,7 @@ def _poison(value: float) -> Callable[[dict[str, torch.Tensor]], dict[str, torch
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_weight_that_is_not_finite_is_refused(copy: Path, value: float) -> None:
-    """Forbids compressing NaN or infinity, even in the last element alone; the sentence names file and tensor."""
+    """Forbids compressing NaN or infinity, even in the last element alone; the error names file and tensor."""
     _rewrite(copy, _poison(value))
     checkpoint = open_checkpoint(copy)
     with pytest.raises(UserError, match=rf"model\.safetensors.*{GATE}.*NaN or infinity"):
@@ -208,7 +209,7 @@ def _other_model(directory: Path) -> None:
 
 
 DAMAGES = [
-    pytest.param(shutil.rmtree, "no checkpoint directory", id="no-directory"),
+    pytest.param(shutil.rmtree, "is not a checkpoint directory", id="no-directory"),
     pytest.param(_remove("config.json"), "has no config.json", id="no-config"),
     pytest.param(_remove("tokenizer.json", "vocab.json"), "has no tokenizer", id="no-tokenizer"),
     pytest.param(
@@ -222,7 +223,7 @@ DAMAGES = [
     pytest.param(_wrong_shape, rf"{GATE} has shape \(127, 64\), but config.json says \(128, 64\)", id="wrong-shape"),
     pytest.param(_wrong_type, rf"{GATE} is stored as I8", id="wrong-type"),
     pytest.param(_missing_tensor, f"lacks 1 tensors, the first is {GATE}", id="missing-tensor"),
-    pytest.param(_unknown_tensor, "does not describe, the first is ctc_head.weight", id="unknown-tensor"),
+    pytest.param(_unknown_tensor, "not in its config.json, the first is ctc_head.weight", id="unknown-tensor"),
     pytest.param(_twice, r"multi_modal_projector\.linear\.bias twice", id="twice-under-two-names"),
     pytest.param(_other_model, "model type 'whisper'", id="other-architecture"),
     pytest.param(lambda d: (d / "config.json").write_text("{"), "not valid JSON", id="config-not-json"),
@@ -232,7 +233,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize(("damage", "sentence"), DAMAGES)
 def test_damage_gets_one_sentence(copy: Path, damage: Callable[[Path], object], sentence: str) -> None:
-    """Forbids a traceback, a silent pass or an executed pickle for a damaged checkpoint; what to do is said."""
+    """Forbids a traceback, acceptance or an executed pickle for a damaged checkpoint."""
     damage(copy)
     with pytest.raises(UserError, match=sentence) as error:
         open_checkpoint(copy)
@@ -258,13 +259,13 @@ SHARD_DAMAGES = [
     ),
     pytest.param(_index(lambda m: m.update({GATE: "../x.safetensors"})), "not a safetensors file beside", id="outside"),
     pytest.param(_index(lambda m: m.update({GATE: "weights.bin"})), "not a safetensors file beside", id="pickle"),
-    pytest.param(_index(lambda m: m.update({GATE: 3})), "does not read as an index", id="not-a-name"),
+    pytest.param(_index(lambda m: m.update({GATE: 3})), "is not a valid index", id="not-a-name"),
 ]
 
 
 @pytest.mark.parametrize(("damage", "sentence"), SHARD_DAMAGES)
 def test_damaged_shards_get_one_sentence(sharded_copy: Path, damage: Callable[[Path], None], sentence: str) -> None:
-    """Forbids a traceback or a silent pass for damaged shards, and shards outside the directory."""
+    """Forbids a traceback or acceptance for damaged shards, and shards outside the directory."""
     damage(sharded_copy)
     with pytest.raises(UserError, match=sentence):
         open_checkpoint(sharded_copy)

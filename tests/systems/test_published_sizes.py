@@ -1,4 +1,4 @@
-"""Sizes that the papers print, against plans from the exact shapes of the 7B model; no weights needed.
+"""Sizes that the papers print, against plans from the exact shapes of the 7B model, without weights.
 
 Expected sizes are the papers' own, read from `reports/published`; counts and limits were worked out by hand.
 """
@@ -56,12 +56,12 @@ def test_the_first_papers_sizes(system: str, printed: str, beside: int) -> None:
 
 
 def smallest(limit: Limit, beside: int) -> int:
-    """Return the smallest number of 3-bit MLPs whose weights and other files keep the limit."""
+    """Return the smallest number of 3-bit MLPs whose weights and other files are within the limit."""
     return next(n for n in range(33) if limit.admits(weights_of(contrastive(*range(n))) + beside))
 
 
 def test_one_more_mlp_at_3_bits_saves_13_526_016_bytes() -> None:
-    """Forbids a family whose members differ by something else than codes.
+    """Forbids a family whose members differ in more than codes.
 
     One projection has 4096 x 11008 weights: at 4 bits half as many bytes, 22,544,384. At 3 bits its 352,256 groups of
     128 go ten to a row of int32: 35,226 rows x 128 x 4 bytes = 18,035,712. Scales and zero points stay.

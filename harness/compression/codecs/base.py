@@ -1,6 +1,7 @@
-"""What a codec is: how one tensor is stored.
+"""The interface of a codec, which defines how one tensor is stored.
 
-A new codec is one module in this folder: a frozen `Codec` struct with a tag, and three methods.
+A new codec is one module in this package, or in an installed distribution with an entry point in the group
+`stcompress.codecs`: a frozen `Codec` struct with a tag and three methods.
 
     @register_codec
     class Ternary(Codec, frozen=True, tag="ternary"):
@@ -9,27 +10,32 @@ A new codec is one module in this folder: a frozen `Codec` struct with a tag, an
         def encode(self, tensor): ...
         def decode(self, parts, spec): ...
         def size(self, spec): ...
+
+A codec whose encoder uses calibration data (a Hessian, activation statistics) implements `needs` and `encode_with`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
+from harness.compression.measurement_request import MeasuredTensors, MeasurementRequest
+from harness.compression.tagged_struct import register_struct, struct_from_json
 from harness.core.errors import UserError
+from harness.core.registry import Registry
+from harness.core.safetensors_io import TensorFile
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     import torch
 
 Parts = Mapping[str, "torch.Tensor"]
-"""What one encoded tensor is stored as: suffix -> contiguous CPU tensor. The suffix "" means the tensor's own name."""
+"""The stored form of one tensor: suffix -> contiguous CPU tensor. The suffix "" stands for the tensor's own name."""
 
 
 class Certainty(StrEnum):
-    """How a codec knows a size: only exact sizes may decide a choice."""
+    """How reliable a size is. Only exact sizes may decide a choice."""
 
     EXACT = "exact"
     BOUND = "bound"
@@ -37,14 +43,14 @@ class Certainty(StrEnum):
 
 
 class Size(msgspec.Struct, frozen=True):
-    """Bytes of an encoded tensor (all parts, no file header), and how they are known."""
+    """Bytes of an encoded tensor (all parts, without the file header), and how reliable they are."""
 
     bytes: int
     certainty: Certainty
 
 
 class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="codec"):
-    """How one tensor is stored. The fields are the codec's arguments; they travel in the plan as JSON.
+    """How one tensor is stored. The fields are the codec's arguments; the plan stores them as JSON.
 
     Attributes:
         libraries: distributions whose version can change the encoded bytes; the versions enter the artifact's key.
@@ -52,44 +58,84 @@ class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     libraries: ClassVar[tuple[str, ...]] = ()
 
-    def encode(self, tensor: "torch.Tensor") -> Parts:
-        """Encode one tensor of the base model (16 or 32 bit, any shape the codec takes), deterministically.
+    @property
+    def needs(self) -> tuple[MeasurementRequest[MeasuredTensors], ...]:
+        """Measurements that the encoder reads; none by default.
 
-        Works in blocks, so that beside the tensor and the parts it needs a few hundred MB at most.
+        They are known without a model, so that readiness and the order of builds can be checked first.
+        """
+        return ()
+
+    def requests(
+        self,
+        tensor: TensorSpec,  # noqa: ARG002 - for codecs that measure each tensor separately
+        codecs: Mapping[str, "Codec"],  # noqa: ARG002 - for codecs that depend on other tensors' codecs
+    ) -> tuple[MeasurementRequest[MeasuredTensors], ...]:
+        """Return the measurements for one tensor; by default `needs`, the same ones for every tensor.
+
+        Args:
+            tensor: the tensor that will be encoded.
+            codecs: the codec of every tensor of the model by canonical name.
+        """
+        return self.needs
+
+    def encode(self, tensor: "torch.Tensor") -> Parts:  # noqa: ARG002 - the interface
+        """Encode one tensor of the base model (16 or 32 bit), deterministically.
+
+        Implementations work in blocks, so that they need at most a few hundred MB beside the tensor and the parts.
 
         Raises:
             UserError: the tensor's shape does not suit the codec's arguments.
         """
-        raise NotImplementedError
+        raise UserError(
+            f"{self!r} cannot encode without its measurements: where a step encodes on trial, use another codec."
+        )
+
+    def encode_with(
+        self,
+        tensor: "torch.Tensor",
+        spec: TensorSpec,  # noqa: ARG002 - for codecs that find their evidence by the tensor's name
+        evidence: Sequence[TensorFile],  # noqa: ARG002 - for codecs that have requests
+    ) -> Parts:
+        """Encode one tensor with the measurements that `requests` returned for it; by default as `encode` does.
+
+        Args:
+            tensor: as for `encode`.
+            spec: name, shape and type of the tensor.
+            evidence: the stored tensors of each measurement, in the order of `requests`; they are read on demand.
+
+        Raises:
+            UserError: the tensor or the evidence does not suit the codec's arguments.
+        """
+        return self.encode(tensor)
 
     def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
         """Decode to a dense tensor of `spec.shape` and `spec.dtype`.
 
-        A loader that wants another precision passes a spec of that dtype: nothing is lost by way of `spec.dtype`.
+        A loader that needs another precision passes a spec of that dtype, so values are rounded only once.
         """
         raise NotImplementedError
 
     def size(self, spec: TensorSpec) -> Size:
-        """Bytes of the parts that `encode` would return for a tensor of this shape and type, without its data."""
+        """Return the bytes of the parts of a tensor of this shape and type, without its data."""
         raise NotImplementedError
 
 
 def dtype_of(spec: TensorSpec) -> "torch.dtype":
-    """Return torch's type object for a spec's dtype."""
+    """Return a spec's dtype as a `torch.dtype`."""
     import torch
 
     dtype: torch.dtype = getattr(torch, spec.dtype)
     return dtype
 
 
-_MODULES = ("raw", "hqq", "decimal", "int8")
-_CODECS: dict[str, type[Codec]] = {}
+CODECS: Registry[type[Codec]] = Registry("codec", "harness.compression.codecs", "codecs")
 C = TypeVar("C", bound=type[Codec])
 
 
 def register_codec(cls: C) -> C:
-    """Make a codec known by its tag, so that plans and artifacts that name it can be read."""
-    _CODECS[str(cls.__struct_config__.tag)] = cls
+    """Register the decorated codec under its tag, so that plans and artifacts that name it can be read."""
+    register_struct(CODECS, cls)
     return cls
 
 
@@ -97,14 +143,6 @@ def codec_from_json(value: Any) -> Codec:
     """Read a codec from its JSON object, e.g. `{"codec": "hqq", "bits": 4, "group_size": 64}`.
 
     Raises:
-        UserError: the tag is unknown or the arguments do not fit.
+        UserError: the tag is unknown, or the arguments are not valid.
     """
-    for module in _MODULES:
-        import_module(f"harness.compression.codecs.{module}")
-    tag = value.get("codec") if isinstance(value, dict) else None
-    if tag not in _CODECS:
-        raise UserError(f"Unknown codec {tag!r}: this version knows {', '.join(sorted(_CODECS))}.")
-    try:
-        return msgspec.convert(value, _CODECS[tag])
-    except msgspec.ValidationError as error:
-        raise UserError(f"The arguments of codec {tag!r} do not fit: {error}.") from error
+    return struct_from_json(CODECS, value)

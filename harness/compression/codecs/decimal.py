@@ -1,4 +1,4 @@
-"""Decimal: rounding to decimal places and Zstandard, by numcodecs."""
+"""Decimal: rounding to decimal places, then Zstandard, both by numcodecs."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import torch
 
 FRAME = 1 << 26
-"""Most weights in one Zstandard frame. Every matrix of Qwen2-Audio-7B but embedding and head fits into one."""
+"""Most weights in one Zstandard frame. All matrices of Qwen2-Audio-7B except embedding and head fit into one."""
 BLOCK = 1 << 20
-"""Weights that are rounded at a time."""
+"""Weights that are rounded in one step."""
 PAYLOAD = ".zstd"
 ENDS = ".ends"
 
@@ -23,12 +23,12 @@ ENDS = ".ends"
 class Decimal(Codec, frozen=True, tag="decimal"):
     """numcodecs' `Quantize(digits=places, dtype="f4", astype="f2")`, then its `Zstd(level)`.
 
-    "digits" are decimal places, not significant digits: values become multiples of 2^-ceil(log2(10^places)), which is
-    1/128 for 2 places and 1/1024 for 3, kept as float16. The parts are the concatenated Zstandard frames as uint8
-    (`.zstd`) and the end of each frame in them as int64 (`.ends`).
+    numcodecs' "digits" are decimal places, not significant digits: values become multiples of
+    2^-ceil(log2(10^places)), which is 1/128 for 2 places and 1/1024 for 3, stored as float16. The parts are the
+    concatenated Zstandard frames as uint8 (`.zstd`) and the end of each frame in them as int64 (`.ends`).
 
     Attributes:
-        places: decimal places, 0 to 8; float16 resolves no more.
+        places: decimal places, 0 to 8; float16 cannot represent smaller steps.
         level: Zstandard level, 1 to 22.
     """
 
@@ -44,7 +44,7 @@ class Decimal(Codec, frozen=True, tag="decimal"):
             raise UserError(f"Zstandard has no level {self.level}: choose 1 to 22.")
 
     def encode(self, tensor: "torch.Tensor") -> Parts:
-        """Round in blocks, compress in frames.
+        """Round in blocks, and compress in frames.
 
         Raises:
             UserError: a rounded weight is too large for float16.
@@ -59,11 +59,12 @@ class Decimal(Codec, frozen=True, tag="decimal"):
             frame = Zstd(level=self.level).encode(values)
             payload[ends[-1] : ends[-1] + len(frame)] = np.frombuffer(frame, np.uint8)
             ends.append(ends[-1] + len(frame))
-        payload.resize(ends[-1], refcheck=False)  # gives the unused end back without a copy
+        # Releases the unused end without a copy; nothing else refers to the array yet.
+        payload.resize(ends[-1], refcheck=False)
         return {PAYLOAD: torch.from_numpy(payload), ENDS: torch.tensor(ends[1:], dtype=torch.int64)}
 
     def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
-        """Decompress frame by frame; the values are numcodecs' own, converted to `spec.dtype`."""
+        """Decompress frame by frame, and convert the float16 values to `spec.dtype`."""
         import numpy as np
         import torch
         from numcodecs import Zstd
@@ -78,11 +79,11 @@ class Decimal(Codec, frozen=True, tag="decimal"):
         return dense.reshape(spec.shape)
 
     def size(self, spec: TensorSpec) -> Size:
-        """Upper bound: Zstandard's own worst case for the float16 values, and eight bytes per frame."""
+        """Return an upper bound: Zstandard's worst case for the float16 values, and eight bytes per frame."""
         return Size(_bound(spec.numel) + 8 * -(-spec.numel // FRAME), Certainty.BOUND)
 
     def _rounded(self, tensor: "torch.Tensor") -> "Iterator[np.ndarray[Any, np.dtype[np.float16]]]":
-        """Yield the rounded float16 values, a frame at a time."""
+        """Yield the rounded float16 values of one frame after the other."""
         import numpy as np
         from numcodecs import Quantize
 
@@ -92,19 +93,21 @@ class Decimal(Codec, frozen=True, tag="decimal"):
             frame = flat[start : start + FRAME]
             values = np.empty(frame.numel(), np.float16)
             for at in range(0, frame.numel(), BLOCK):
-                with np.errstate(over="ignore"):  # refused below, in a sentence
+                with np.errstate(over="ignore"):  # an overflow is reported as a UserError below
                     values[at : at + BLOCK] = quantize.encode(frame[at : at + BLOCK].float().numpy())
                 if not np.isfinite(values[at : at + BLOCK]).all():
-                    raise UserError("A weight is too large for float16, which Decimal stores: use another codec.")
+                    raise UserError(
+                        "A weight is too large for float16, in which Decimal stores values: use another codec."
+                    )
             yield values
 
 
 def _bound(weights: int) -> int:
-    """Most bytes that the frames of this many float16 weights can take."""
+    """Return the largest possible size of the frames of this many float16 weights, in bytes."""
     return sum(_compress_bound(2 * min(FRAME, weights - start)) for start in range(0, weights, FRAME))
 
 
 def _compress_bound(size: int) -> int:
-    """`ZSTD_COMPRESSBOUND` of zstd.h: the largest frame that `size` bytes can become."""
+    """Return `ZSTD_COMPRESSBOUND` of zstd.h: the size of the largest frame of `size` input bytes."""
     small = 128 << 10
     return size + (size >> 8) + ((small - size) >> 11 if size < small else 0)

@@ -1,21 +1,20 @@
-"""Hqq: half-quadratic quantisation in groups (Badri and Shaji 2023), bit for bit as the library hqq stores it."""
+"""Hqq: half-quadratic quantisation in groups (Badri and Shaji 2023), bit-identical to the library hqq."""
 
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from harness.compression.codecs.base import Certainty, Codec, Parts, Size, dtype_of, register_codec
+from harness.compression.codecs.hqq_solver import Groups, Solution, solve
 from harness.core.errors import UserError
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.compression.codecs.hqq_solver import Solution
-
 CODES, SCALE, ZERO = ".codes", ".scale", ".zero"
 SLOTS = {8: 1, 4: 2, 3: 10, 2: 4, 1: 8}
-"""Codes that share one byte, or at 3 bits one int32."""
+"""Codes per byte, at 3 bits per int32."""
 
 
 @register_codec
@@ -23,12 +22,12 @@ class Hqq(Codec, frozen=True, tag="hqq"):
     """Codes of 1 to 8 bits with a float16 scale and zero point per group of consecutive weights of a row.
 
     The settings are those of `hqq_base_quant_config` and `HQQLinear` on the CPU (hqq 0.2.8): axis 1, float32 solver,
-    zero point rounded at first at 4 bits, metadata in float16. Parts: `.codes` of shape (packed groups, group_size),
-    uint8, or int32 at 3 bits; `.scale` and `.zero` of shape (groups, 1). A byte holds the codes of groups that lie
-    `packed groups` apart, the first in the high bits.
+    initial zero point rounded at 4 bits only, metadata in float16. Parts: `.codes` of shape (packed groups,
+    group_size), uint8, or int32 at 3 bits; `.scale` and `.zero` of shape (groups, 1). A byte holds the codes of groups
+    that are `packed groups` apart, the first one in the high bits.
 
-    Where hqq fails or drops groups, this pads: the last group, if not full, is filled up with the last weight, and the
-    packed groups with zero codes. A group is never larger than the tensor.
+    Where hqq fails or drops groups, this codec pads: an incomplete last group with the last weight, and the packed
+    groups with zero codes. A group is never larger than the tensor.
 
     Attributes:
         bits: 8, 4, 3, 2 or 1.
@@ -47,13 +46,11 @@ class Hqq(Codec, frozen=True, tag="hqq"):
             raise UserError(f"Hqq cannot work in groups of {self.group_size} weights: choose at least 1, usually 64.")
 
     def encode(self, tensor: "torch.Tensor") -> Parts:
-        """Quantise by hqq's solver, in blocks; takes any shape and floating type.
+        """Quantise with hqq's solver, in blocks; the tensor may have any shape and floating-point type.
 
         Raises:
             UserError: the tensor is empty, or a scale or zero point does not fit into float16.
         """
-        from harness.compression.codecs.hqq_solver import Groups, solve
-
         layout = self._layout(tensor.numel())
         groups = Groups(tensor.detach().cpu().reshape(-1), layout.group_size)
         solution = solve(groups, self.bits)
@@ -64,10 +61,8 @@ class Hqq(Codec, frozen=True, tag="hqq"):
         }
 
     def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
-        """Dequantise as `HQQLinear.dequantize` does by default, (code - zero) * scale in float16; then convert."""
+        """Compute (code - zero) * scale in float16, the default of `HQQLinear.dequantize`, and convert."""
         import torch
-
-        from harness.compression.codecs.hqq_solver import Groups
 
         layout = self._layout(spec.numel)
         dense = torch.empty(spec.numel, dtype=dtype_of(spec))
@@ -83,7 +78,7 @@ class Hqq(Codec, frozen=True, tag="hqq"):
         return dense.reshape(spec.shape)
 
     def size(self, spec: TensorSpec) -> Size:
-        """Exact: packed codes, and four bytes of metadata per group."""
+        """Return the exact size: the packed codes, and four bytes of metadata per group."""
         layout = self._layout(spec.numel)
         codes = layout.packed * layout.group_size * (4 if self.bits == 3 else 1)
         return Size(codes + 4 * layout.groups, Certainty.EXACT)
@@ -96,7 +91,7 @@ class Hqq(Codec, frozen=True, tag="hqq"):
 
 
 class _Layout(msgspec.Struct, frozen=True):
-    """Where the code of each group lies in the packed codes."""
+    """Position of each group's codes in the packed codes."""
 
     bits: int
     group_size: int
@@ -112,16 +107,16 @@ class _Layout(msgspec.Struct, frozen=True):
         return -(-self.groups // self.slots)
 
     def shift(self, slot: int) -> int:
-        """Bits to the right of a slot; the first slot is the highest."""
+        """Return the number of bits to the right of a slot; the first slot has the highest bits."""
         return self.bits * (self.slots - 1 - slot)
 
     def span(self, slot: int) -> tuple[int, int]:
-        """First group of a slot, and the one after its last."""
+        """Return the first group of a slot, and the one after its last."""
         return min(slot * self.packed, self.groups), min((slot + 1) * self.packed, self.groups)
 
 
-def _pack(solution: "Solution", layout: _Layout) -> "torch.Tensor":
-    """Pack as hqq's `BitPack` does, a block of groups at a time."""
+def _pack(solution: Solution, layout: _Layout) -> "torch.Tensor":
+    """Pack the codes in the layout of hqq's `BitPack`, in blocks of groups."""
     import torch
 
     dtype = torch.int32 if layout.bits == 3 else torch.uint8
@@ -140,7 +135,6 @@ def _half(values: "torch.Tensor", what: str) -> "torch.Tensor":
     half = values.to(torch.float16)
     if not half.isfinite().all():
         raise UserError(
-            f"The {what} of a group does not fit into float16, in which Hqq stores it, because its weights are "
-            "too large: store this tensor with Raw."
+            f"The {what} of a group is too large for float16, in which Hqq stores it: store this tensor with Raw."
         )
     return half

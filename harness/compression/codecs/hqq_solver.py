@@ -1,59 +1,64 @@
-"""hqq's solver in blocks: the scale and zero point of every group, in little memory and without wasted work.
+"""hqq's solver in blocks: finds the scale and zero point of every group in little memory.
 
 `Quantizer.quantize` of hqq 0.2.8 (axis 1, `optimize_weights_proximal_legacy`) runs up to 20 iterations on a whole
-float32 copy of the tensor. An iteration moves each group's zero point by that group's weights alone; only the stop is
-common: the first iteration whose mean error over the whole tensor is not below the best so far is the last one. So:
+float32 copy of the tensor. An iteration updates each group's zero point from that group's weights alone; only the
+stopping criterion is global: the last iteration is the first one whose mean error over the whole tensor is not below
+the smallest so far. Therefore:
 
-- Iterations run over blocks of groups; between them only scales, zero points and error sums are kept.
-- A group whose zero point did not move stays as it is for ever, and so does its error: later iterations skip it. This
-  leaves about four passes of twenty.
-- The proximal step shrinks residuals, and is zero below `SHRINK`. Only groups with a larger residual need its power
-  function, which is most of hqq's time; they go through hqq's own step.
-- The error sums are added in float64 and their mean rounded to float32, where hqq takes a float32 mean. hqq's own
+- Iterations run over blocks of groups; between iterations only scales, zero points and error sums are stored.
+- A group whose zero point did not change in one iteration never changes again, and neither does its error: later
+  iterations skip it. About four of twenty passes remain.
+- The proximal step shrinks residuals to zero below `SHRINK`. Only groups with a larger residual need its power
+  function, which takes most of hqq's time; they are computed by hqq's own step.
+- The error sums are added in float64 and their mean is rounded to float32, whereas hqq computes a float32 mean. hqq's
   mean varies by about 2e-7 (relative) with the number of threads and the vector length of the processor; where two
-  iterations differ by less than that, hqq and this module may stop apart. By then fewer than one group in a thousand
-  still moves. This module gives the same result for every number of threads and every block size.
+  iterations differ by less than that, hqq and this module may stop at different iterations. By then fewer than one
+  group in a thousand still changes. This module gives the same result for every number of threads and block size.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 ITERATIONS = 20
 BETA = 10.0
 LP_NORM = 0.7
-"""hqq's `opt_params`. Its step never changes beta: `kappa` is unused in the variant that `Quantizer` calls."""
+"""The defaults of hqq's `opt_params`. beta stays constant: `kappa` is unused in the variant that `Quantizer` calls."""
 SHRINK = 0.999 * BETA ** (-1 / (2 - LP_NORM))
 """Residuals below this (0.170) shrink to zero: |x| - |x|^(p-1) / beta < 0."""
 BLOCK = 1 << 17
-"""Elements in work at a time: what fits into a core's cache."""
+"""Elements per block, so that a block's intermediate values fit into a core's cache."""
 _SERIAL = 1 << 15
-"""Elements from which torch splits an elementwise operation over threads."""
+"""Number of elements from which torch distributes an elementwise operation over threads."""
 _LANES = 64
-"""A multiple of every vector length times torch's unrolling."""
+"""A multiple of every processor's vector length times torch's loop unrolling."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """A tensor as rows of `size` consecutive elements (hqq's axis 1), converted to float32 a few rows at a time.
+    """A tensor as rows of `size` consecutive elements (hqq's axis 1).
 
     Attributes:
-        flat: all elements, any floating type, one dimension.
-        size: elements per group. The last group, if not full, is filled up with the last element.
+        flat: all elements, any floating-point type, one dimension.
+        size: elements per group. An incomplete last group is padded with the last element.
     """
 
-    flat: torch.Tensor
+    flat: "torch.Tensor"
     size: int
 
     @property
     def count(self) -> int:
-        """Number of groups, the filled-up one included."""
+        """Number of groups, including a padded one."""
         return -(-self.flat.numel() // self.size)
 
-    def rows(self, start: int, stop: int) -> torch.Tensor:
+    def rows(self, start: int, stop: int) -> "torch.Tensor":
         """Return groups `start` to `stop` in the stored type, shape (stop - start, size)."""
+        import torch
+
         piece = self.flat[start * self.size : stop * self.size]
         missing = (stop - start) * self.size - piece.numel()
         if missing:
@@ -69,15 +74,22 @@ class Groups:
 
 @dataclass(frozen=True)
 class Solution:
-    """What the solver found: `code = round(weight * inverse_scale + zero)`, both float32 of shape (groups, 1)."""
+    """The solver's result: code = round(weight * inverse_scale + zero), clamped to 0 to `top`.
+
+    Attributes:
+        groups: the tensor.
+        top: largest code.
+        inverse_scale: float32, shape (groups, 1).
+        zero: zero points, float32, shape (groups, 1).
+    """
 
     groups: Groups
     top: int
-    inverse_scale: torch.Tensor
-    zero: torch.Tensor
+    inverse_scale: "torch.Tensor"
+    zero: "torch.Tensor"
 
-    def codes(self, block: slice) -> torch.Tensor:
-        """Return the codes, 0 to `top`, of some groups as float32."""
+    def codes(self, block: slice) -> "torch.Tensor":
+        """Return the codes, 0 to `top`, of a slice of groups as float32."""
         weights = self.groups.rows(block.start, block.stop).float()
         return _codes(weights * self.inverse_scale[block], self.zero[block], self.top)
 
@@ -86,8 +98,8 @@ def solve(groups: Groups, bits: int) -> Solution:
     """Find scales and zero points as hqq's `Quantizer.quantize` does on the CPU, with `hqq_base_quant_config`.
 
     Args:
-        groups: the tensor; its values are finite.
-        bits: 8, 4, 3, 2 or 1; the zero point starts rounded at 4 bits only.
+        groups: the tensor, with finite values.
+        bits: 8, 4, 3, 2 or 1; the initial zero point is rounded at 4 bits only.
     """
     top = 2**bits - 1
     state = _SolverState(groups, top, *_start(groups, top, rounded=bits == 4))
@@ -96,14 +108,17 @@ def solve(groups: Groups, bits: int) -> Solution:
         for block in groups.blocks(0, groups.count):
             state.iterate(block)
         error = state.mean_error()
+        # "not <" also stops at a NaN, as hqq does.
         if not error < best or not state.moving.any():
             break
         best = error
     return Solution(groups, top, state.scale, state.zero)
 
 
-def _start(groups: Groups, top: int, *, rounded: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the inverse scale and the first zero point of each group, from its range, shape (groups, 1) each."""
+def _start(groups: Groups, top: int, *, rounded: bool) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Return the inverse scale and the initial zero point of each group from its range, shape (groups, 1) each."""
+    import torch
+
     low = torch.empty(groups.count, 1)
     high = torch.empty(groups.count, 1)
     for block in groups.blocks(0, groups.count):
@@ -115,30 +130,35 @@ def _start(groups: Groups, top: int, *, rounded: bool) -> tuple[torch.Tensor, to
     return scale, zero.round_() if rounded else zero
 
 
-def _codes(scaled: torch.Tensor, zero: torch.Tensor, top: int) -> torch.Tensor:
+def _codes(scaled: "torch.Tensor", zero: "torch.Tensor", top: int) -> "torch.Tensor":
     return (scaled + zero).round_().clamp_(0, top)
 
 
 class _SolverState:
-    """Scale, zero point and error of every group between two iterations.
+    """Scale, zero point and error of every group between iterations.
 
     Attributes:
         moving: whether the last iteration changed the group's zero point.
-        errors: sum of the absolute errors that each group had before its zero point last changed.
+        errors: sum of each group's absolute errors before the last change of its zero point.
     """
 
-    def __init__(self, groups: Groups, top: int, scale: torch.Tensor, zero: torch.Tensor) -> None:
+    def __init__(self, groups: Groups, top: int, scale: "torch.Tensor", zero: "torch.Tensor") -> None:
+        import torch
+
         self.groups, self.top, self.scale, self.zero = groups, top, scale, zero
         self.moving = torch.ones(groups.count, dtype=torch.bool)
         self.errors = torch.zeros(groups.count, dtype=torch.float64)
 
     def mean_error(self) -> float:
-        """Mean absolute error over all elements, rounded to float32. numpy adds in an order of its own, unthreaded."""
+        """Return the mean absolute error over all elements, rounded to float32."""
+        import torch
+
+        # numpy's sum does not depend on the number of threads, torch's does.
         total = float(self.errors.numpy().sum())
         return torch.tensor(total / (self.groups.count * self.groups.size), dtype=torch.float32).item()
 
     def iterate(self, block: slice) -> None:
-        """Do one step of the solver for the groups of a block that still move."""
+        """Run one solver step for the groups of a block whose zero points still change."""
         chosen = self.moving[block].nonzero().squeeze(1)
         if not chosen.numel():
             return
@@ -150,7 +170,7 @@ class _SolverState:
         codes = _codes(scaled, zero, self.top)
         residuals = (codes - zero).div_(scale).sub_(weights).abs_()
         moved = codes.sub_(scaled).mean(1, keepdim=True)
-        self.errors[at] = residuals.sum(1, dtype=torch.float64)
+        self.errors[at] = residuals.sum(1, dtype=self.errors.dtype)
         if residuals.max() >= SHRINK:
             large = (residuals.amax(1) >= SHRINK).nonzero().squeeze(1)
             moved[large] = _shrinking_step(weights[large], scale[large], zero[large], self.top)
@@ -158,12 +178,14 @@ class _SolverState:
         self.moving[at] = (moved != zero).squeeze(1)
 
 
-def _shrinking_step(weights: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, top: int) -> torch.Tensor:
-    """Return the next zero points by hqq's own step.
+def _shrinking_step(weights: "torch.Tensor", scale: "torch.Tensor", zero: "torch.Tensor", top: int) -> "torch.Tensor":
+    """Return the next zero points, computed by hqq's own step.
 
-    torch computes the last elements of each thread's share with another power function than the rest, which may differ
-    in the last bit. So the groups go in pieces that one thread computes, filled up to whole vectors.
+    torch computes the last elements of each thread's part with a scalar power function, which may differ from the
+    vectorised one in the last bit. Therefore the groups are processed in pieces that one thread computes, padded to
+    whole vectors.
     """
+    import torch
     from hqq.core.optimize import optimize_weights_proximal_legacy_step
 
     unit = _LANES // math.gcd(_LANES, weights.shape[1])

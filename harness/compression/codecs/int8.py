@@ -1,4 +1,4 @@
-"""Int8: bitsandbytes' row-wise absolute-maximum quantisation, as its 8-bit layers run it."""
+"""Int8: the row-wise absolute-maximum quantisation of bitsandbytes' 8-bit layers."""
 
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SCALES = ".SCB"
 """Suffix of the part with each row's absolute maximum; bitsandbytes' own name for it is SCB."""
 BLOCK = 1 << 22
-"""Elements that are quantised at a time."""
+"""Elements per block."""
 
 
 @register_codec
@@ -21,17 +21,17 @@ class Int8(Codec, frozen=True, tag="int8"):
     """One byte per weight and one float32 per row (Dettmers et al. 2022, LLM.int8(), without outliers).
 
     Parts of a weight W of shape (out_features, in_features), in bitsandbytes' row-major layout (`weight_format` 0):
-    "" is W as int8, and ".SCB" the float32 absolute maximum of each row, shape (out_features,). They are what
-    `Linear8bitLt` holds as `weight` and `SCB` once it has quantised the same weights.
+    "" is W as int8, and ".SCB" the float32 absolute maximum of each row, shape (out_features,). They equal `weight`
+    and `SCB` of a `Linear8bitLt` that has quantised the same weights.
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("bitsandbytes", "torch")
 
     def encode(self, tensor: "torch.Tensor") -> Parts:
-        """Quantise by bitsandbytes' own function, which works on the weights as float16.
+        """Quantise with bitsandbytes' own function, which converts the weights to float16.
 
         Raises:
-            UserError: not a matrix, or a weight that is too large for float16.
+            UserError: the tensor is not a matrix, or a weight is too large for float16.
         """
         import torch
 
@@ -46,7 +46,8 @@ class Int8(Codec, frozen=True, tag="int8"):
             codes[start : start + rows], scales[start : start + rows], _ = int8_vectorwise_quant(block)
         if not scales.isfinite().all():
             raise UserError("A weight is too large for float16, in which bitsandbytes quantises: use another codec.")
-        codes[scales == 0] = 0  # 0 / 0 within bitsandbytes: what a NaN becomes as int8 depends on the processor
+        # bitsandbytes computes 0 / 0 for a row of zeros; NaN converted to int8 depends on the processor.
+        codes[scales == 0] = 0
         return {"": codes, SCALES: scales}
 
     def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
@@ -63,20 +64,20 @@ class Int8(Codec, frozen=True, tag="int8"):
         return dense
 
     def size(self, spec: TensorSpec) -> Size:
-        """Exact: one byte per weight, four per row.
+        """Return the exact size: one byte per weight and four per row.
 
         Raises:
-            UserError: not a matrix.
+            UserError: the tensor is not a matrix.
         """
         _refuse_shape(spec.shape)
         return Size(spec.numel + 4 * spec.shape[0], Certainty.EXACT)
 
 
 def quiet_bitsandbytes() -> Any:
-    """Return the module bitsandbytes without what it logs on the CPU.
+    """Import bitsandbytes with its warnings on the CPU silenced, and return the module.
 
-    At import it regrets the absence of a 4-bit kernel that nothing here uses, and its 8-bit layers remark at every
-    call that they convert their input to float16, which is what they are for.
+    At import it warns that a 4-bit kernel is missing, which is not used here, and its 8-bit layers warn at every call
+    that they convert their input to float16, as they always do.
     """
     for name in ("backends.cpu.ops", "autograd._functions"):
         logging.getLogger(f"bitsandbytes.{name}").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Raw: the tensor itself, 16 bit."""
+"""Raw: the dense tensor, stored with 16 bits per weight."""
 
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -19,8 +19,8 @@ class Raw(Codec, frozen=True, tag="raw"):
     """The dense tensor as one part under its own name.
 
     Attributes:
-        dtype: `float16` and `bfloat16` convert; `stored` keeps what the checkpoint has, except that float32 and
-            float64 become float16, because a 16-bit system ships 16 bits.
+        dtype: type of the stored part. `stored` keeps the checkpoint's type, but converts float32 and float64 to
+            float16, because a 16-bit system ships 16 bits per weight.
     """
 
     dtype: Precision = "stored"
@@ -30,10 +30,10 @@ class Raw(Codec, frozen=True, tag="raw"):
             raise UserError(f"Raw cannot store as {self.dtype!r}: choose one of {', '.join(get_args(Precision))}.")
 
     def encode(self, tensor: "torch.Tensor") -> Parts:
-        """Convert to the stored type.
+        """Convert the tensor to the stored type.
 
         Raises:
-            UserError: a value is too large for that type.
+            UserError: a value is not finite in that type.
         """
         import torch
 
@@ -41,17 +41,17 @@ class Raw(Codec, frozen=True, tag="raw"):
         cast = tensor.detach().cpu().to(getattr(torch, self._stored(source))).contiguous()
         if cast.dtype != tensor.dtype and cast.numel() and not _finite(cast):
             raise UserError(
-                f"A weight is not finite in {self._stored(source)}, whose largest value is "
+                f"A weight exceeds the largest value of {self._stored(source)}, "
                 f"{torch.finfo(cast.dtype).max:g}: store this tensor with Raw('bfloat16')."
             )
         return {"": cast}
 
     def decode(self, parts: Parts, spec: TensorSpec) -> "torch.Tensor":
-        """Convert back to `spec.dtype`."""
+        """Convert the part to `spec.dtype`."""
         return parts[""].to(dtype_of(spec)).reshape(spec.shape)
 
     def size(self, spec: TensorSpec) -> Size:
-        """Exact: elements times bytes of the stored type."""
+        """Return the exact size: elements times bytes of the stored type."""
         return Size(msgspec.structs.replace(spec, dtype=self._stored(spec.dtype)).nbytes, Certainty.EXACT)
 
     def _stored(self, source: str) -> str:
@@ -61,6 +61,7 @@ class Raw(Codec, frozen=True, tag="raw"):
 
 
 def _finite(tensor: "torch.Tensor") -> bool:
-    """Whether all values are finite, without a temporary as large as the tensor."""
+    """Whether all values are finite."""
+    # isfinite() of the whole tensor would allocate a mask as large as its elements; NaN propagates through aminmax.
     low, high = tensor.aminmax()
     return bool(low.isfinite() and high.isfinite())

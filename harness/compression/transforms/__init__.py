@@ -1,4 +1,4 @@
-"""Transforms: what happens to dense weights before they are coded, one decoder layer at a time."""
+"""Transforms: changes to the dense weights before encoding, one decoder layer at a time."""
 
 from harness.compression.transforms.base import Transform, TransformChoice, WeightSource, transform_from_json
 from harness.compression.transforms.fold import FoldScales

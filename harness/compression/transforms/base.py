@@ -1,7 +1,8 @@
-"""What a transform is: a change to the dense weights before they are coded.
+"""The interface of a transform, which changes the dense weights before encoding.
 
-A new transform is one module in this folder: a frozen `Transform` struct with a tag. It reads weights through a
-`WeightSource` and is one itself, so that only the layer in work is in memory.
+A new transform is one module in this package, or in an installed distribution with an entry point in the group
+`stcompress.transforms`: a frozen `Transform` struct with a tag. It reads weights on demand through a `WeightSource`,
+so that only one layer is in memory at a time.
 
     @register_transform
     class Negate(Transform, frozen=True, tag="negate"):
@@ -10,14 +11,15 @@ A new transform is one module in this folder: a frozen `Transform` struct with a
 """
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from harness.compression.measurement_request import MeasurementRequest, PlanContext
-from harness.core.errors import UserError
+from harness.compression.measurement_request import MeasurementRequest
+from harness.compression.plan_context import PlanContext
+from harness.compression.tagged_struct import register_struct, struct_from_json
+from harness.core.registry import Registry
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -25,29 +27,29 @@ if TYPE_CHECKING:
 
 
 class WeightSource(Protocol):
-    """Dense weights by canonical name: a checkpoint, or one as transforms leave it."""
+    """Dense weights by canonical name: a checkpoint, before or after transforms."""
 
     @property
     def specs(self) -> tuple[TensorSpec, ...]:
         """Every tensor, sorted by name."""
 
     def tensor(self, name: str) -> "torch.Tensor":
-        """Return a tensor of the shape and type that its spec states."""
+        """Return a tensor with the shape and type of its spec."""
 
 
 class TransformChoice(Protocol):
-    """A transform as a recipe asks for it: complete, or with something still to be measured."""
+    """A transform in a recipe: complete, or with arguments that are still to be measured."""
 
     @property
     def needs(self) -> tuple[MeasurementRequest[Any], ...]:
-        """Measurements that must be there before it can be resolved; they decide values, never shapes."""
+        """Measurements that `resolve` needs; they determine values, never shapes."""
 
     def resolve(self, context: PlanContext) -> "Transform":
         """Return the complete transform."""
 
 
 class Transform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="transform"):
-    """A change to the dense weights. The fields are its arguments; they travel in the plan as JSON.
+    """A change to the dense weights. The fields are its arguments; the plan stores them as JSON.
 
     Attributes:
         libraries: distributions whose version can change the result; the versions enter the artifact's key.
@@ -57,47 +59,46 @@ class Transform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     @property
     def needs(self) -> tuple[MeasurementRequest[Any], ...]:
-        """Nothing: a `Transform` is complete."""
+        """Empty: a `Transform` is complete."""
         return ()
 
     def resolve(self, context: PlanContext) -> "Transform":  # noqa: ARG002 - complete already
-        """Return itself."""
+        """Return this transform."""
         return self
 
     def changes(self, tensor: TensorSpec) -> bool:
-        """Whether a tensor is another one afterwards; all others pass as they are."""
+        """Whether the transform changes a tensor."""
         raise NotImplementedError
 
     def spec(self, tensor: TensorSpec) -> TensorSpec:
-        """Return the spec that a tensor which changes has afterwards."""
+        """Return the spec of a changed tensor after the transform."""
         raise NotImplementedError
 
     def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":
-        """Return a tensor that this transform changes.
+        """Return a changed tensor.
 
         Args:
-            spec: of the tensor before the change.
+            spec: the tensor's spec before the change.
             source: the weights before the change.
             files: folder of the measurements.
 
         Raises:
-            UserError: a measurement that it needs is missing or changed, or a weight does not suit it.
+            UserError: a measurement is missing or was changed, or the tensor does not suit the transform.
         """
         raise NotImplementedError
 
     def config(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return the model's `config.json` as it is afterwards."""
+        """Return the content of the model's `config.json` after the transform."""
         return value
 
 
-_MODULES = ("fold", "prune")
-_TRANSFORMS: dict[str, type[Transform]] = {}
+TRANSFORMS: Registry[type[Transform]] = Registry("transform", "harness.compression.transforms", "transforms")
 T = TypeVar("T", bound=type[Transform])
 
 
 def register_transform(cls: T) -> T:
-    """Make a transform known by its tag, so that plans and artifacts that name it can be read."""
-    _TRANSFORMS[str(cls.__struct_config__.tag)] = cls
+    """Register the decorated transform under its tag, so that plans and artifacts that name it can be read."""
+    register_struct(TRANSFORMS, cls)
     return cls
 
 
@@ -105,17 +106,9 @@ def transform_from_json(value: Any) -> Transform:
     """Read a transform from its JSON object, e.g. `{"transform": "prune-neurons", "fraction": 0.2}`.
 
     Raises:
-        UserError: the tag is unknown or the arguments do not fit.
+        UserError: the tag is unknown, or the arguments are not valid.
     """
-    for module in _MODULES:
-        import_module(f"harness.compression.transforms.{module}")
-    tag = value.get("transform") if isinstance(value, dict) else None
-    if tag not in _TRANSFORMS:
-        raise UserError(f"Unknown transform {tag!r}: this version knows {', '.join(sorted(_TRANSFORMS))}.")
-    try:
-        return msgspec.convert(value, _TRANSFORMS[tag])
-    except msgspec.ValidationError as error:
-        raise UserError(f"The arguments of transform {tag!r} do not fit: {error}.") from error
+    return struct_from_json(TRANSFORMS, value)
 
 
 def specs_after(specs: Sequence[TensorSpec], transforms: Sequence[Transform]) -> tuple[TensorSpec, ...]:
@@ -127,7 +120,7 @@ def specs_after(specs: Sequence[TensorSpec], transforms: Sequence[Transform]) ->
 
 
 class _Transformed:
-    """A source after one transform."""
+    """A weight source with one transform applied."""
 
     def __init__(self, source: WeightSource, transform: Transform, files: Path) -> None:
         self._before = {spec.name: spec for spec in source.specs}
@@ -142,7 +135,7 @@ class _Transformed:
 
 
 def transformed(source: WeightSource, transforms: Sequence[Transform], files: Path) -> WeightSource:
-    """Return the weights as they are after all transforms; nothing is computed before a tensor is wanted.
+    """Return a source of the weights after all transforms; each tensor is computed when it is read.
 
     Args:
         source: the weights before.

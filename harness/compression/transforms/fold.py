@@ -1,21 +1,17 @@
-"""Folding of activation-aware scales (AWQ): the same function, with weights that are easier to quantise.
+"""Folding of activation-aware scales (AWQ), which keeps the model's function and makes its weights easier to quantise.
 
-Lin et al., AWQ, MLSys 2024; Diet-KIT section 4.5. Per decoder layer there are four places where a scale per channel s
-moves from an operation to the linear layers that read its output: the former is divided by s, the latter multiplied.
+Lin et al., AWQ, MLSys 2024; Diet-KIT section 4.5. In each decoder layer there are four places where a
+per-channel scale s is folded: an operation is divided by s, and the linear layers that read its output are multiplied.
 """
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.compression.measured_tensors import read_measured_tensors, tensors_path
 from harness.compression.transforms.base import Transform, WeightSource, register_transform
-from harness.core.errors import UserError
-from harness.core.files import sha256_of
-from harness.core.safetensors_io import open_tensor_file
 from harness.models.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -23,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """One place of a decoder layer where a scale per channel is folded; names are relative to the layer.
+    """One place in a decoder layer where a per-channel scale is folded; names are relative to the layer.
 
     Attributes:
-        name: of the scales, and of the operation that is divided by them.
-        readers: linear layers that are multiplied, and among which the error of the search is summed.
-        inspected: module whose output the search compares; the reader itself, or the block that holds the readers.
+        name: operation that is divided by the scales; it names the scales too.
+        readers: linear layers that are multiplied by the scales.
+        inspected: module whose output the search compares: the only reader, or the block that contains the readers.
     """
 
     name: str
@@ -42,14 +38,14 @@ FOLDS = (
     Fold("post_attention_layernorm", ("mlp.gate_proj", "mlp.up_proj"), "mlp"),
     Fold("mlp.up_proj", ("mlp.down_proj",), "mlp.down_proj"),
 )
-"""The places of a Qwen2 decoder layer. The second needs as many values as query heads (no grouped-query attention)."""
+"""The folds of a Qwen2 decoder layer. The second one requires as many value as query heads (no grouped queries)."""
 _NAME = re.compile(r"^language_model\.model\.layers\.(\d+)\.(.+)\.(weight|bias)$")
 _DIVIDED = {fold.name: fold.name for fold in FOLDS}
 _MULTIPLIED = {reader: fold.name for fold in FOLDS for reader in fold.readers}
 
 
 def scale_name(layer: int, fold: str) -> str:
-    """Return the name of a fold's scales in the measurement's file."""
+    """Return the name of a fold's scales in the measurement's tensors."""
     return f"layers.{layer}.{fold}"
 
 
@@ -57,52 +53,42 @@ def scale_name(layer: int, fold: str) -> str:
 class FoldScales(Transform, frozen=True, tag="fold-scales"):
     """Fold measured scales into the decoder layers.
 
-    What changes becomes float32 and is rounded once, by its codec.
+    Changed tensors are float32, so that only their codec rounds them.
 
     Attributes:
-        measurement: key of the measurement; its file `<key>.safetensors` holds the scales.
-        sha256: of that file.
+        measurement: content key of the measurement, whose file `<key>.safetensors` contains the scales.
+        sha256: checksum of that file.
     """
 
     measurement: str
     sha256: str
 
     def changes(self, tensor: TensorSpec) -> bool:
-        """What is divided, and the weights that are multiplied; the biases of mere readers stay."""
+        """Whether a fold divides or multiplies the tensor; the biases of readers are not multiplied."""
         return _place(tensor.name) is not None
 
     def spec(self, tensor: TensorSpec) -> TensorSpec:
-        """Shapes stay; the type is float32."""
+        """Return the spec with the type float32."""
         return msgspec.structs.replace(tensor, dtype="float32")
 
     def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":
-        """Return the tensor divided and multiplied by the scales of its layer, float32."""
+        """Return the tensor, divided and multiplied by the scales of its layer, as float32."""
         layer, module, kind = _place(spec.name) or (0, "", "")
-        scales = _scales(files / f"{self.measurement}.safetensors", self.sha256)
+        scales = read_measured_tensors(tensors_path(files, self.measurement), self.sha256)
         tensor = source.tensor(spec.name).float()
         if module in _DIVIDED:
-            over = scales[scale_name(layer, _DIVIDED[module])]
+            over = scales.read(scale_name(layer, _DIVIDED[module]))
             tensor = tensor / (over[:, None] if tensor.dim() == 2 else over)
         if module in _MULTIPLIED and kind == "weight":
-            tensor = tensor * scales[scale_name(layer, _MULTIPLIED[module])][None, :]
+            tensor = tensor * scales.read(scale_name(layer, _MULTIPLIED[module]))[None, :]
         return tensor
 
 
 def _place(name: str) -> tuple[int, str, str] | None:
-    """Return layer, module and kind of a tensor that folding changes, else None: biases of mere readers stay."""
+    """Return layer, module and kind (weight or bias) of a tensor that folding changes, else None."""
     match = _NAME.match(name)
     if match is None:
         return None
     layer, module, kind = int(match.group(1)), match.group(2), match.group(3)
     changes = module in _DIVIDED or (module in _MULTIPLIED and kind == "weight")
     return (layer, module, kind) if changes else None
-
-
-@lru_cache(maxsize=1)
-def _scales(path: Path, sha256: str) -> Mapping[str, "torch.Tensor"]:
-    if not path.is_file():
-        raise UserError(f"The measured scales {path} are missing: `harness build` measures them anew.")
-    if sha256_of(path) != sha256:
-        raise UserError(f"The measured scales {path} are not those that the plan was made with: remove the file.")
-    file = open_tensor_file(path)
-    return {name: file.read(name) for name in file.entries}

@@ -1,4 +1,4 @@
-"""Neuron pruning: a part of each MLP is physically removed (selected-layer codec paper, structural pruning)."""
+"""Neuron pruning: neurons of each MLP are removed from the weights (selected-layer codec paper, structural pruning)."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -21,49 +21,54 @@ class PruneNeurons(Transform, frozen=True, tag="prune-neurons"):
     """Remove the least important neurons of every decoder layer's MLP.
 
     A neuron is a row of gate and up and the column of down that reads it; its importance is the mean magnitude of the
-    gate row, plus that of the up row, plus that of the down column. As many neurons as `kept` says stay, in their
-    order, so that every layer has the same smaller width. Of equally important neurons the later goes first.
+    gate row, plus that of the up row, plus that of the down column. The `kept` most important neurons remain, in their
+    original order, so that every layer has the same smaller width. Of equally important neurons the later ones are
+    removed first.
 
     Attributes:
-        fraction: share of the neurons that is removed, at least 0 and below 1; their number is rounded down.
+        fraction: fraction of the neurons to remove, at least 0 and below 1; their number is rounded down.
     """
 
     fraction: float
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction < 1:
-            raise UserError(f"Cannot remove a share of {self.fraction} of the neurons: choose at least 0, below 1.")
+            raise UserError(
+                f"{self.fraction} is not a valid fraction of neurons to remove: choose at least 0 and below 1."
+            )
 
     def kept(self, neurons: int) -> int:
-        """Return how many of a layer's neurons stay."""
+        """Return the number of neurons that remain of `neurons`."""
         return neurons - int(neurons * self.fraction)
 
     def changes(self, tensor: TensorSpec) -> bool:
-        """All MLP projections change."""
+        """Whether the tensor is an MLP projection."""
         return tensor.component is Component.MLP
 
     def spec(self, tensor: TensorSpec) -> TensorSpec:
-        """Shrink gate and up (neurons, hidden) and down (hidden, neurons)."""
+        """Return the spec with fewer neurons: gate and up are (neurons, hidden), down is (hidden, neurons)."""
         rows, columns = tensor.shape
         shape = (rows, self.kept(columns)) if tensor.name.endswith(_DOWN) else (self.kept(rows), columns)
         return msgspec.structs.replace(tensor, shape=shape)
 
     def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":  # noqa: ARG002 - no measurement
-        """Return the rows, or of down the columns, that stay."""
+        """Return the rows that remain, or for down the columns."""
         layer = spec.name[: spec.name.index(".mlp.")]
         stay = _NEURON_CACHE.neurons(self, source, layer)
         weight = source.tensor(spec.name)
         return (weight[:, stay] if spec.name.endswith(_DOWN) else weight[stay]).contiguous()
 
     def config(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Write the smaller width.
+        """Return the configuration with the smaller MLP width.
 
         Raises:
-            UserError: the configuration states no width.
+            UserError: the configuration has no MLP width.
         """
         text = value.get("text_config")
         if not isinstance(text, dict) or not isinstance(text.get("intermediate_size"), int):
-            raise UserError("The checkpoint's config.json states no intermediate_size: restore it.")
+            raise UserError(
+                "The checkpoint's config.json has no intermediate_size: restore the file from the model's repository."
+            )
         return {**value, "text_config": {**text, "intermediate_size": self.kept(text["intermediate_size"])}}
 
 
@@ -77,12 +82,12 @@ def importance(gate: "torch.Tensor", up: "torch.Tensor", down: "torch.Tensor") -
         up: shape (neurons, hidden).
         down: shape (hidden, neurons).
     """
-    # One weight at a time in float32: at 7B each is 180 MB.
+    # One float32 copy at a time: at 7B each takes 180 MB.
     return gate.float().abs().mean(dim=1) + up.float().abs().mean(dim=1) + down.float().abs().mean(dim=0)
 
 
 def important_neurons(weights: "torch.Tensor", count: int) -> "torch.Tensor":
-    """Return the indices of the `count` largest values in ascending order; of equal values the earlier stay."""
+    """Return the indices of the `count` largest values in ascending order; of equal values the earlier ones."""
     import torch
 
     order = torch.sort(weights, descending=True, stable=True).indices
@@ -90,7 +95,7 @@ def important_neurons(weights: "torch.Tensor", count: int) -> "torch.Tensor":
 
 
 class _NeuronCache:
-    """The neurons that stay in the last layers asked for: three weights of a layer ask for the same."""
+    """Remaining neurons of the layers used last: the three projections of a layer need the same ones."""
 
     def __init__(self, layers: int) -> None:
         self._layers = layers
@@ -101,7 +106,8 @@ class _NeuronCache:
         if key not in self._known:
             gate, up, down = (source.tensor(layer + name) for name in (_GATE, _UP, _DOWN))
             stay = important_neurons(importance(gate, up, down), transform.kept(gate.shape[0]))
-            self._known[key] = (source, stay)  # the source is kept with it, so that its id is not given away
+            # Holding the source keeps Python from reusing its id for another source.
+            self._known[key] = (source, stay)
         while len(self._known) > self._layers:
             self._known.popitem(last=False)
         return self._known[key][1]

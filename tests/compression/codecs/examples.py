@@ -1,4 +1,4 @@
-"""Weights for the codec tests, and what they share."""
+"""Weights and helpers of the codec tests."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,11 +12,11 @@ from harness.models.tensor_spec import TensorSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 SMALL = 1e-5
-"""A spread below which hqq takes a group for constant."""
+"""A range below which hqq treats a group as constant."""
 
 
 def few(function: F) -> F:
-    """Run a property on the same few examples every time, however slow the machine."""
+    """Test a property on the same few examples in every run, without a deadline."""
     chosen: F = settings(max_examples=20, deadline=None, derandomize=True, database=None)(function)
     return chosen
 
@@ -32,17 +32,17 @@ def weights(shape: tuple[int, ...], spread: float, seed: int, dtype: torch.dtype
 
 
 def spreads() -> st.SearchStrategy[float]:
-    """Standard deviations: like real weights, and so large that hqq's proximal step shrinks residuals."""
+    """Return standard deviations of real weights, and larger ones at which hqq's proximal step shrinks residuals."""
     return st.sampled_from([0.003, 0.02, 0.5, 8.0])
 
 
 def dtypes() -> st.SearchStrategy[torch.dtype]:
-    """The types that checkpoints come in."""
+    """Return the types of weights in checkpoints."""
     return st.sampled_from([torch.bfloat16, torch.float16, torch.float32])
 
 
 def spec_of(tensor: torch.Tensor) -> TensorSpec:
-    """Describe a tensor."""
+    """Return the spec of a tensor."""
     return TensorSpec("w.weight", tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
 
 

@@ -1,4 +1,4 @@
-"""harness.compression.codecs: what all codecs have in common."""
+"""harness.compression.codecs: the properties of all codecs."""
 
 import json
 from collections.abc import Callable
@@ -16,13 +16,13 @@ ALL = (Raw(), Raw("bfloat16"), Hqq(4), Hqq(3, group_size=40), Hqq(1, 128), Decim
 
 @pytest.mark.parametrize("codec", ALL, ids=str)
 def test_json_brings_back_the_same_codec(codec: Codec) -> None:
-    """Forbids an argument that gets lost in the plan."""
+    """Forbids an argument that is lost in the plan."""
     assert codec_from_json(json.loads(json.dumps(msgspec.to_builtins(codec)))) == codec
 
 
 @pytest.mark.parametrize("codec", ALL, ids=str)
 def test_encoding_is_a_pure_function(codec: Codec) -> None:
-    """Forbids bytes that vary from call to call, parts that no file can hold, and a changed input."""
+    """Forbids bytes that vary from call to call, parts that a file cannot store, and a changed input."""
     weight = weights((24, 40), 0.02, 3)
     before = weight.clone()
     parts = codec.encode(weight)
@@ -35,29 +35,29 @@ def test_encoding_is_a_pure_function(codec: Codec) -> None:
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "sentence"),
     [
-        {"codec": "hqq", "bits": 5},
-        {"codec": "hqq", "bits": 4, "group_size": 0},
-        {"codec": "hqq", "bits": 4, "group_size": "64"},
-        {"codec": "hqq"},
-        {"codec": "hqq", "bits": 4, "axis": 0},
-        {"codec": "decimal", "places": -1},
-        {"codec": "decimal", "places": 9},
-        {"codec": "decimal", "places": 2, "level": 23},
-        {"codec": "decimal", "places": 2.5},
-        {"codec": "raw", "dtype": "float8"},
-        {"codec": "int8", "bits": 8},
-        {"codec": "zip"},
-        {"bits": 4},
-        ["hqq", 4],
-        None,
+        ({"codec": "hqq", "bits": 5}, "no 5-bit packing"),
+        ({"codec": "hqq", "bits": 4, "group_size": 0}, "choose at least 1"),
+        ({"codec": "hqq", "bits": 4, "group_size": "64"}, "Expected `int`, got `str`"),
+        ({"codec": "hqq"}, "missing required field `bits`"),
+        ({"codec": "hqq", "bits": 4, "axis": 0}, "unknown field `axis`"),
+        ({"codec": "decimal", "places": -1}, "choose 0 to 8"),
+        ({"codec": "decimal", "places": 9}, "choose 0 to 8"),
+        ({"codec": "decimal", "places": 2, "level": 23}, "choose 1 to 22"),
+        ({"codec": "decimal", "places": 2.5}, "Expected `int`, got `float`"),
+        ({"codec": "raw", "dtype": "float8"}, "Invalid enum value 'float8'"),
+        ({"codec": "int8", "bits": 8}, "unknown field `bits`"),
+        ({"codec": "zip"}, "No codec is named 'zip': install the package"),
+        ({"bits": 4}, "No codec is named None"),
+        (["hqq", 4], "No codec is named None"),
+        (None, "No codec is named None"),
     ],
     ids=str,
 )
-def test_what_does_not_read_is_refused(value: Any) -> None:
-    """Forbids a traceback, or a guess, for a plan that was edited or written by something else."""
-    with pytest.raises(UserError):
+def test_an_invalid_codec_is_refused(value: Any, sentence: str) -> None:
+    """Forbids a traceback, or a guess, for a plan that was edited or written by another program."""
+    with pytest.raises(UserError, match=sentence):
         codec_from_json(value)
 
 

@@ -58,7 +58,7 @@ def matrices(draw: st.DrawFn) -> tuple[torch.Tensor, int]:
 @few
 @given(matrices(), st.sampled_from(BITS))
 def test_zero_points_are_hqqs_own_up_to_its_own_margin(case: tuple[torch.Tensor, int], bits: int) -> None:
-    """Forbids a solver that stops elsewhere than hqq's, save where hqq's float32 mean cannot tell two errors apart."""
+    """Forbids another stopping iteration than hqq's, except where its float32 mean cannot distinguish two errors."""
     weight, group_size = case
     zero = Hqq(bits, group_size).encode(weight)[".zero"]
     assert any(torch.equal(zero, other.half()) for other in admissible_zeros(weight, bits, group_size))
@@ -83,7 +83,7 @@ def test_the_stored_bytes_are_those_of_hqqlinear(bits: int, spread: float) -> No
 def test_any_shape_decodes_to_what_hqq_computes_unpacked(
     rows: int, columns: int, bits: int, group_size: int, seed: int
 ) -> None:
-    """Forbids losing groups where hqq's packing does, and another filling than the last weight."""
+    """Forbids losing groups where hqq's packing does, and padding other than the last weight."""
     weight = weights((rows, columns), 0.5, seed, torch.float32)
     codec, size = Hqq(bits, group_size), min(group_size, rows * columns)
     parts = codec.encode(weight)
@@ -98,7 +98,7 @@ def test_any_shape_decodes_to_what_hqq_computes_unpacked(
 
 @pytest.mark.parametrize("bits", BITS)
 def test_blocks_do_not_show(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids bytes that depend on how the work was divided; the spread makes some groups shrink and some not."""
+    """Forbids bytes that depend on the size of the blocks; some groups have residuals that shrink, others not."""
     weight, codec = weights((40, 257), 1.0, seed=1), Hqq(bits, 24)
     whole = codec.encode(weight)
     decoded = codec.decode(whole, spec_of(weight))
@@ -138,7 +138,7 @@ def test_the_hand_calculated_group() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(7e4, 7e4), (-1e6, 1e6), (1000, 1000.1), (-3e38, 3e38)])
 def test_weights_beyond_float16_are_refused(low: float, high: float) -> None:
-    """Forbids infinite metadata, which hqq stores without a word: zero point, scale, zero point, both."""
+    """Forbids infinite metadata, which hqq stores without an error: zero point, scale, zero point, both."""
     with pytest.raises(UserError, match="float16"):
         Hqq(4).encode(torch.tensor([low, high]).repeat(2, 32))
 

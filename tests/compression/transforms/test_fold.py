@@ -1,4 +1,4 @@
-"""harness.compression.transforms.fold: the function stays, and autoawq folds alike."""
+"""harness.compression.transforms.fold: keeps the model's function, and agrees with autoawq."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.calibration.awq_quantizer import import_quantizer
 from harness.calibration.prefix import decoder_of
 from harness.compression.plan import resolve
 from harness.compression.recipe import Recipe
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fold(checkpoint: Checkpoint, folder: Path) -> FoldScales:
-    """Random scales between a quarter and 4."""
+    """Return a transform with random scales between a quarter and 4."""
     shapes = {spec.name: spec.shape for spec in checkpoint.specs}
     generator = torch.Generator().manual_seed(1)
     scales = {}
@@ -75,8 +76,8 @@ def test_folding_alone_leaves_the_logits(checkpoint: Checkpoint, folder: Path, f
 
 @pytest.mark.skipif(find_spec("awq") is None, reason="autoawq is an extra")
 def test_autoawq_folds_alike(checkpoint: Checkpoint, folder: Path, fold: FoldScales) -> None:
-    """Forbids another fold than autoawq's apply_scale makes of the same scales."""
-    import_module("harness.calibration.awq_quantizer")  # lets autoawq be imported
+    """Forbids results that differ from those of autoawq's apply_scale for the same scales."""
+    import_quantizer()  # makes autoawq importable with this version of transformers
     apply_scale = import_module("awq.quantize.scale").apply_scale
     from harness.core.safetensors_io import open_tensor_file
 
@@ -99,7 +100,7 @@ def test_scales_that_changed_are_refused(checkpoint: Checkpoint, folder: Path, f
 
 
 def test_what_is_folded_is_rounded_once(checkpoint: Checkpoint, fold: FoldScales) -> None:
-    """Forbids norms in bfloat16 after the fold, where 8 bits of mantissa would undo what the scales gain."""
+    """Forbids norms in bfloat16 after the fold, whose 8-bit mantissa would undo the gain of the scales."""
     plan = resolve("s", Recipe(transforms=[fold]), checkpoint.specs)
     before = {spec.name: spec for spec in checkpoint.specs}
     after = {row.tensor.name: row.tensor for row in plan.assignments}

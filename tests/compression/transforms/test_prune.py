@@ -1,4 +1,4 @@
-"""harness.compression.transforms.prune: by hand, and on a model that must not notice."""
+"""harness.compression.transforms.prune: by hand, and on a model whose output must not change."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_the_number_removed_is_rounded_down(fraction: float, neurons: int, kept:
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 1.5])
 def test_an_impossible_fraction_is_refused(fraction: float) -> None:
     """Forbids a model without neurons."""
-    with pytest.raises(UserError, match="share"):
+    with pytest.raises(UserError, match="valid fraction"):
         PruneNeurons(fraction)
 
 
@@ -65,7 +65,7 @@ def test_dead_neurons_are_removed_without_a_trace(tmp_path: Path, workdir: WorkD
 
 
 def test_a_pruned_plan_survives_json_and_builds_smaller(tmp_path: Path, workdir: WorkDir) -> None:
-    """Forbids a transform that is lost on the way through artifact.json, or codecs that see the old shapes."""
+    """Forbids a transform that is lost in artifact.json, and codecs that get the old shapes."""
     checkpoint = open_checkpoint(write_tiny_model(tmp_path / "model"))
     recipe = Recipe(rule(MLP, Decimal(places=2)), transforms=[PruneNeurons(0.25)])
     plan = resolve("p", recipe, checkpoint.specs)
