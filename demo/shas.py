@@ -24,8 +24,15 @@ from demo.finetune import DATASET
 from demo.release import write_json
 from demo.speech import RATE, Samples
 from demo.synthesise import Spoken, load_spoken
-from harness.segmentation.shas_model import ShasHead, ShasModel, cut_encoder, frame_mask, normalised
-from harness.segmentation.shas_windows import FRAME_RATE, frame_at, windows
+from harness.segmentation.shas.model import (
+    ShasModel,
+    frame_head,
+    frame_logits,
+    frame_mask,
+    normalised,
+    truncated_encoder,
+)
+from harness.segmentation.shas.windows import FRAME_RATE, frame_at, windows
 
 SEED = 2026
 HIDDEN, LAYERS, FEED_FORWARD = 64, 2, 128
@@ -100,7 +107,7 @@ def targets(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 def build() -> ShasModel:
     """Return the untrained model."""
     torch.manual_seed(SEED)
-    return ShasModel(cut_encoder(config(), LAYERS), ShasHead(HIDDEN, 1, FEED_FORWARD), "cpu")
+    return ShasModel(truncated_encoder(config(), LAYERS), frame_head(HIDDEN, 1, FEED_FORWARD), "cpu")
 
 
 def logits_of(model: ShasModel, audio: Tensor, count: int) -> Tensor:
@@ -108,8 +115,7 @@ def logits_of(model: ShasModel, audio: Tensor, count: int) -> Tensor:
     mask = torch.ones(audio.shape, dtype=torch.long)
     states = model.encoder(normalised(audio), attention_mask=mask).last_hidden_state
     frames = min(states.shape[1], count)
-    logits: Tensor = model.head(states[:, :frames], frame_mask([frames] * len(audio)))
-    return logits
+    return frame_logits(model.head, states[:, :frames], frame_mask([frames] * len(audio)))
 
 
 def train(model: ShasModel, spoken: Spoken, steps: int) -> list[dict[str, float]]:

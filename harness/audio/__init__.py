@@ -1,1 +1,1 @@
-"""Audio files: reading, inspecting, decoding in a process of their own."""
+"""Audio files: reading, inspecting, decoding in an isolated process."""

@@ -1,7 +1,7 @@
 """Decode one untrusted audio file in a process of its own, measure it, and write it as 16 kHz mono WAV.
 
-`harness.audio.inspect` runs `python -m harness.audio.decode_worker SOURCE TARGET SECONDS`: a crafted file can crash or
-stall the decoder, and then ends only this process. Memory stays bounded for recordings of any length.
+`harness.audio.inspect` runs `python -P -m harness.audio.decode_worker SOURCE TARGET SECONDS`, so that a crafted file
+which crashes or stalls the decoder ends this process only. Memory is bounded for recordings of any length.
 """
 
 import json
@@ -21,30 +21,29 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 LONGEST = 24 * 3600
-"""Seconds of the longest recording that is taken."""
+"""Seconds of the longest recording that is accepted."""
 _MEMORY = 4 << 30
 _BLOCK_SECONDS = 30
 _RATES = (1_000, 768_000)
 _CHANNELS = 64
 _FULL_SCALE = 0.9999
 _ENDLESS = 0x7FFF_0000
-"""Lengths from here on are what programs write that do not know the length yet, because they write to a pipe."""
+"""Programs that write WAV to a pipe do not know its length, and state one from here up."""
 
 
 @dataclass
 class DecodeReport:
-    """What a file holds.
+    """Properties of a file, measured while it was decoded.
 
     Attributes:
         rate: samples per second.
-        channels: of the file.
+        channels: number of channels.
         announced: samples per channel by the header; None where it does not say.
         frames: samples per channel that were read.
         peak: largest magnitude; 1 is full scale.
-        clipped: samples at or over full scale, in all channels.
-        strange: samples that are no finite numbers.
+        clipped: samples at or above full scale, in all channels.
+        not_finite: samples that are NaN or infinite.
         failure: why the file could not be read to its end; empty when it was.
-        unknown: whether it is in no format that the decoder knows.
     """
 
     rate: int = 0
@@ -53,13 +52,12 @@ class DecodeReport:
     frames: int = 0
     peak: float = 0.0
     clipped: int = 0
-    strange: int = 0
+    not_finite: int = 0
     failure: str = ""
-    unknown: bool = False
 
 
 def main() -> None:
-    """Read the file, write it, and print what was report as one JSON object."""
+    """Decode the file that the arguments name and print the report as one JSON object."""
     source, target, seconds = sys.argv[1:4]
     _limit(int(float(seconds)) + 1)
     print(json.dumps(asdict(decode(Path(source), Path(target)))))
@@ -68,7 +66,7 @@ def main() -> None:
 def _limit(seconds: int) -> None:
     """Bound memory and processor time of this process, where the system can."""
     with suppress(ImportError, OSError, ValueError):
-        import resource
+        import resource  # not on Windows
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
@@ -78,7 +76,7 @@ def _limit(seconds: int) -> None:
 def decode(source: Path, target: Path) -> DecodeReport:
     """Decode `source` in blocks and write it to `target`: 16 kHz, mono, 16 bit, channels averaged.
 
-    What is wrong with the file is said in the result; `target` is of use only when `failure` is empty.
+    Faults of the file are in the report; `target` is complete only if `failure` is empty.
     """
     import soundfile
 
@@ -88,19 +86,18 @@ def decode(source: Path, target: Path) -> DecodeReport:
             report.rate, report.channels = stream.samplerate, stream.channels
             report.announced = _riff_frames(source, stream.frames)
             if not (_RATES[0] <= report.rate <= _RATES[1] and 1 <= report.channels <= _CHANNELS):
-                report.failure = f"{report.rate} Hz and {report.channels} channels are no recording of speech"
+                report.failure = f"{report.rate} Hz and {report.channels} channels are not those of a speech recording"
                 return report
             _write(target, report, _blocks(stream, report))
     except soundfile.LibsndfileError as error:
         report.failure = str(error.error_string)
-        report.unknown = error.code == 1
     except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
         report.failure = str(error) or type(error).__name__
     return report
 
 
 def _blocks(stream: Any, report: DecodeReport) -> Iterator["NDArray[np.float32]"]:
-    """Yield the file's samples, channels averaged, and measure them on the way."""
+    """Yield the file's samples in blocks, channels averaged, and measure them."""
     import numpy as np
 
     while True:
@@ -110,8 +107,8 @@ def _blocks(stream: Any, report: DecodeReport) -> Iterator["NDArray[np.float32]"
         report.frames += len(block)
         if report.frames > LONGEST * report.rate:
             raise ValueError(f"it is longer than {LONGEST // 3600} hours")
-        report.strange += int(block.size - np.isfinite(block).sum())
-        if report.strange:
+        report.not_finite += int(block.size - np.isfinite(block).sum())
+        if report.not_finite:
             return
         loud = np.abs(block)
         report.peak = max(report.peak, float(loud.max()))
@@ -131,11 +128,13 @@ def _write(target: Path, report: DecodeReport, blocks: Iterator["NDArray[np.floa
 
 
 def resampled(blocks: Iterator["NDArray[np.float32]"], rate: int) -> Iterator["NDArray[np.float32]"]:
-    """Resample a stream of mono samples to 16 kHz, as scipy's polyphase filter does it to the whole.
+    """Resample a stream of mono samples to 16 kHz; the result is that of scipy's polyphase filter on the whole.
 
-    Each block is filtered with as much of its neighbours as the filter reaches, and begins where an output sample
-    falls on an input sample; so the seams cannot be report or measured.
+    Each block is filtered together with as much of its neighbours as the filter reaches, and begins where an output
+    sample coincides with an input sample, so that the borders of blocks leave no trace.
     """
+    # soxr resamples streams itself, but its filter passes much less above the band of the original: on telephone
+    # speech nearly every 16-bit sample differs, and translations with them. Stored results depend on this filter.
     up, down = RATE // math.gcd(rate, RATE), rate // math.gcd(rate, RATE)
     if up == down:
         yield from blocks
@@ -143,6 +142,7 @@ def resampled(blocks: Iterator["NDArray[np.float32]"], rate: int) -> Iterator["N
     import numpy as np
     from scipy.signal import resample_poly
 
+    # resample_poly's default filter has 10 * max(up, down) taps on each side, at the rate of input times `up`.
     reach = (10 * max(up, down) // up // down + 2) * down
     unit = max(1, _BLOCK_SECONDS * rate // down) * down
     held, past = np.zeros(0, np.float32), 0
@@ -159,7 +159,7 @@ def resampled(blocks: Iterator["NDArray[np.float32]"], rate: int) -> Iterator["N
 def _riff_frames(path: Path, found: int) -> int | None:
     """Return the samples per channel that a WAV header announces; for other formats what the decoder found.
 
-    The decoder itself trusts the file's size where the header lies, and says nothing.
+    libsndfile silently corrects a wrong header by the size of the file, which hides that a file was truncated.
     """
     with path.open("rb") as stream:
         head = stream.read(12)

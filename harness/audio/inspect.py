@@ -1,4 +1,4 @@
-"""Recordings that nobody vouches for: decoded in a process of their own, measured, written as the model hears them."""
+"""Untrusted recordings: decoded in an isolated process, inspected, and written in the format that models take."""
 
 import os
 import subprocess
@@ -13,38 +13,40 @@ from harness.audio.ffmpeg import SUFFIXES as CONTAINERS
 from harness.audio.ffmpeg import extract_audio
 from harness.audio.recording import RATE
 from harness.core.errors import UserError
-from harness.core.files import published, write_json
+from harness.core.files import published
 from harness.core.findings import Finding, Severity
+from harness.core.store import Store
 
 FORMAT = 1
-"""Raised whenever the same file gives other samples."""
+"""Version of decoding: raised whenever the same file gives other samples."""
 PLAIN = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".w64", ".rf64", ".au")
-"""Endings of what soundfile reads."""
+"""File name suffixes that soundfile reads."""
 SUFFIXES = (*PLAIN, *CONTAINERS)
-"""Endings of what is taken for a recording."""
+"""File name suffixes of recordings."""
 _BASE_SECONDS, _SECONDS_PER_BYTE = 300.0, 1e-5
 _SILENT = 1e-3
 """Peak below which a recording is silent: -60 dB."""
 _CLIPPED = 1e-3
-"""Share of samples at full scale from which on a recording is said to be clipped."""
+"""Share of samples at full scale from which on a recording counts as clipped."""
 _SLACK = 0.05
-"""Seconds by which header and content may differ: some encoders fill up their last frame."""
+"""Seconds by which header and content may differ: some encoders pad their last frame."""
+INSPECTIONS = Store("audio-inspection", tuple[Finding, ...], FORMAT)
 
 
 def normalise(source: Path, target: Path, seconds: float | None = None) -> tuple[Finding, ...]:
-    """Write a recording as 16 kHz, mono, 16 bit WAV, whatever it is; what soundfile does not know goes through ffmpeg.
+    """Write a recording in any format as 16 kHz, mono, 16-bit WAV; ffmpeg decodes what soundfile does not read.
 
     Args:
         source: audio or video file.
-        target: where to write; it appears whole or not at all.
-        seconds: how long the decoder may take; by default 300 and 10 for each MB.
+        target: the WAV file; it is written whole or not at all.
+        seconds: time limit of the decoder; by default 300 plus 10 for each MB.
 
     Returns:
-        warnings: channels averaged, another rate, silence, clipping, a header that does not know the length.
+        Warnings: channels averaged, another rate, silence, clipping, a header without a length.
 
     Raises:
-        UserError: it is missing, empty, no audio, cut short or longer than a day, holds samples that are no numbers, it
-            crashed or stalled the decoder, or it needs ffmpeg, which is not there.
+        UserError: the file is missing, empty, not audio, truncated or longer than a day, has samples that are not
+            numbers, crashes or stalls the decoder, or needs ffmpeg, which is not installed.
     """
     if not source.is_file() or source.stat().st_size == 0:
         raise UserError(f"The recording {source} is missing or empty: replace it by the original.")
@@ -64,33 +66,38 @@ def normalise(source: Path, target: Path, seconds: float | None = None) -> tuple
 
 
 def examine(source: Path, sha256: str, cache: Path) -> tuple[Finding, ...]:
-    """Say what `normalise` says of a recording that is read where it lies; a file of the same bytes is decoded once.
+    """Return the warnings of `normalise` about a recording that is used in place; the same bytes are decoded once.
+
+    Args:
+        source: audio or video file.
+        sha256: of its bytes.
+        cache: folder in which the warnings are remembered.
 
     Raises:
         UserError: as `normalise`.
     """
-    path = cache / "audio" / f"{sha256}-{FORMAT}.json"
-    if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            write_json(path, normalise(source, Path(folder) / "audio.wav"))
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[Finding, ...])
-    except msgspec.DecodeError as error:
-        raise UserError(f"{path} does not read ({error}): remove it and run this again.") from error
+    entry = INSPECTIONS.entry(cache / "audio", [source.name, sha256])
+    stored = entry.recall()
+    if stored is not None:
+        return stored
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        found = normalise(source, Path(folder) / "audio.wav")
+    entry.write(found)
+    return found
 
 
 def _decode(source: Path, target: Path, limit: float) -> DecodeReport:
-    """Ask the worker; what it does not survive is the file's fault."""
+    """Decode in an isolated process; if that process fails, the file is at fault."""
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, "-m", "harness.audio.decode_worker", str(source), str(target), str(limit)]
+    command = [sys.executable, "-P", "-m", "harness.audio.decode_worker", str(source), str(target), str(limit)]
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=limit, check=False, env={**os.environ, **single, "PYTHONPATH": path}
         )
     except subprocess.TimeoutExpired as error:
-        raise UserError(f"{source} kept the audio decoder busy for over {limit:.0f} s: replace it.") from error
+        raise UserError(f"The audio decoder did not finish {source} within {limit:.0f} s: replace the file.") from error
     try:
         return msgspec.json.decode(done.stdout, type=DecodeReport)
     except msgspec.DecodeError as error:
@@ -100,10 +107,10 @@ def _decode(source: Path, target: Path, limit: float) -> DecodeReport:
 
 
 def _fault(source: Path, report: DecodeReport) -> UserError | None:
-    """Return what makes a recording useless, as one sentence."""
+    """Return the error that makes a recording unusable, if there is one."""
     lost = (report.announced or 0) - report.frames
-    if report.strange:
-        reason = "holds samples that are not numbers"
+    if report.not_finite:
+        reason = "has samples that are not numbers"
     elif report.failure and report.frames:
         reason = f"breaks off after {report.frames / report.rate:.2f} s ({report.failure.rstrip('.')})"
     elif report.failure:
@@ -125,12 +132,12 @@ def _warnings(name: str, report: DecodeReport) -> list[Finding]:
     if report.rate != RATE:
         found.append(("audio-rate", f"is sampled at {report.rate} Hz and is resampled to {RATE} Hz."))
     if report.peak < _SILENT:
-        found.append(("audio-silence", "is silent from beginning to end: check that it is the right recording."))
+        found.append(("audio-silence", "is silent throughout: check that it is the right recording."))
     if (share := report.clipped / (report.frames * report.channels)) > _CLIPPED:
         found.append(("audio-clipping", f"is clipped: {share:.1%} of its samples are at full scale."))
     if report.announced is None:
-        found.append(("audio-length", "does not say its length, so nothing shows whether it is whole."))
+        found.append(("audio-length", "has no length in its header, so it cannot be checked for completeness."))
     elif report.frames - report.announced > _SLACK * report.rate:
         extra = (report.frames - report.announced) / report.rate
-        found.append(("audio-length", f"holds {extra:.2f} s more than its header announces; all of it is taken."))
+        found.append(("audio-length", f"has {extra:.2f} s more than its header announces; all of it is used."))
     return [Finding(name, rule, sentence, Severity.WARNING) for rule, sentence in found]

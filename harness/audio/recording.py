@@ -1,4 +1,4 @@
-"""Audio files: what they hold, stretches of them as the model hears them, and their exact PCM bytes."""
+"""Audio files: their properties, parts of them as model input, and their exact PCM bytes."""
 
 import math
 import wave
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE = 16_000
-"""Samples per second of everything that the model hears."""
+"""Sampling rate in Hz of all model input."""
 
-_SLACK = 0.01
-"""Seconds by which a segment may end after its recording: segmentations are written with rounded decimals."""
+SLACK = 0.01
+"""Seconds by which a segment may end after its recording, since segmentations have rounded decimals."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Recording:
 
     Attributes:
         path: the file.
-        rate: its samples per second.
-        channels: its channels.
-        frames: its samples per channel.
+        rate: sampling rate in Hz.
+        channels: number of channels.
+        frames: samples per channel.
     """
 
     path: Path
@@ -42,8 +42,13 @@ class Recording:
         return self.frames / self.rate
 
     @property
+    def samples(self) -> int:
+        """Samples per channel after resampling to 16 kHz, at least 1."""
+        return max(1, round(self.frames * RATE / self.rate))
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about how the file will be changed before the model hears it."""
+        """Warnings about conversions of the audio to model input."""
         found = []
         if self.channels != 1:
             sentence = f"has {self.channels} channels, which are averaged into one."
@@ -73,7 +78,7 @@ def open_recording(path: Path) -> Recording:
 
 
 def read_stretch(recording: Recording, offset: float, duration: float) -> "NDArray[np.float32]":
-    """Read a stretch of a recording as the model hears it.
+    """Read a part of a recording as model input.
 
     Args:
         recording: the file.
@@ -85,7 +90,7 @@ def read_stretch(recording: Recording, offset: float, duration: float) -> "NDArr
         is resampled by scipy's polyphase filter.
 
     Raises:
-        UserError: the stretch is empty or leaves the recording, or the file breaks off or holds NaN.
+        UserError: the part is empty or exceeds the recording, or the file is truncated or has NaN.
     """
     import numpy as np
     import soundfile
@@ -96,9 +101,9 @@ def read_stretch(recording: Recording, offset: float, duration: float) -> "NDArr
     except soundfile.SoundFileError as error:
         raise _unreadable(recording.path, error) from error
     if len(block) != stop - start:
-        raise UserError(f"{recording.path} breaks off after its header: replace it by the original recording.")
+        raise UserError(f"{recording.path} is truncated: replace it by the original recording.")
     if not np.isfinite(block).all():
-        raise UserError(f"{recording.path} holds samples that are not numbers: replace it by the original recording.")
+        raise UserError(f"{recording.path} has samples that are not numbers: replace it by the original recording.")
     return _resampled(block.mean(axis=1, dtype=np.float32), recording.rate)
 
 
@@ -108,9 +113,9 @@ def _frame_range(recording: Recording, offset: float, duration: float) -> tuple[
     where = f"The segment at {offset:g} s of {duration:g} s"
     if start < 0 or frames <= 0:
         raise UserError(f"{where} in {recording.path} is empty: correct the segmentation.")
-    if start + frames > recording.frames + round(_SLACK * recording.rate):
+    if start + frames > recording.frames + round(SLACK * recording.rate):
         raise UserError(
-            f"{where} leaves {recording.path}, which has {recording.seconds:.3f} s: correct the segmentation, or "
+            f"{where} exceeds {recording.path}, which has {recording.seconds:.3f} s: correct the segmentation, or "
             "replace the recording if it was cut short."
         )
     return start, min(start + frames, recording.frames)
@@ -128,10 +133,10 @@ def _resampled(samples: "NDArray[np.float32]", rate: int) -> "NDArray[np.float32
 
 
 def read_pcm(path: Path) -> bytes:
-    """Return the samples of a 16 kHz mono 16-bit WAV file as the bytes that stand in it (little-endian).
+    """Return the samples of a 16 kHz mono 16-bit WAV file as its bytes (little-endian).
 
     Raises:
-        UserError: missing, empty, cut short, not plain PCM, or of another rate, width or channel count.
+        UserError: the file is missing, empty, truncated, not plain PCM, or of another rate, width or channel count.
     """
     _refuse_missing_or_empty(path)
     try:
@@ -147,7 +152,7 @@ def read_pcm(path: Path) -> bytes:
             "bits are expected: restore the released file."
         )
     if len(data) != 2 * announced:
-        raise UserError(f"{path} breaks off after {len(data)} of {2 * announced} bytes: restore the released file.")
+        raise UserError(f"{path} is truncated: it has {len(data)} of {2 * announced} bytes: restore the released file.")
     if not data:
         raise UserError(f"{path} holds no audio: restore the released file.")
     return data

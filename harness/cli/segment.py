@@ -37,7 +37,9 @@ class SegmentOutput(msgspec.Struct, frozen=True):
 
 @click.command("segment")
 @click.argument("test_set")
-@click.option("--by", default=None, help="gold, fixed, shas, silero or file:PATH [default: the task's].")
+@click.option(
+    "--by", default=None, help="Segmenter, e.g. gold, shas, silero, pause or fixed, or file:PATH [default: the task's]."
+)
 @click.option("--out", default=None, help="Where to write the YAML [default: segmentations/ in the work directory].")
 @device_option
 @common

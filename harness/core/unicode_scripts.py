@@ -1,14 +1,15 @@
-"""Scripts of writing: what the letters of a text are, and what a language is written in."""
+"""Unicode scripts: the script of a text's letters, and the script in which a language is written."""
 
-import unicodedata
 from enum import StrEnum
 from functools import cache
+
+import regex
 
 from harness.core.errors import UserError
 
 
 class Script(StrEnum):
-    """What the letters of a token are written in, or what it is where it has none."""
+    """The script of a token's letters, or the kind of a token that has no letters."""
 
     LATIN = "Latin"
     CJK = "Chinese, Japanese, Korean"
@@ -25,26 +26,29 @@ class Script(StrEnum):
     SPECIAL = "special tokens"
 
 
-_BY_NAME = {
-    "LATIN": Script.LATIN,
-    "CJK": Script.CJK,
-    "IDEOGRAPHIC": Script.CJK,
-    "HIRAGANA": Script.CJK,
-    "KATAKANA": Script.CJK,
-    "KATAKANA-HIRAGANA": Script.CJK,
-    "HANGUL": Script.CJK,
-    "BOPOMOFO": Script.CJK,
-    "CYRILLIC": Script.CYRILLIC,
-    "ARABIC": Script.ARABIC,
-    "HEBREW": Script.HEBREW,
-    "GREEK": Script.GREEK,
-    "THAI": Script.THAI,
-    "DEVANAGARI": Script.DEVANAGARI,
+_UNICODE = {
+    Script.LATIN: ("Latin",),
+    Script.CJK: ("Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"),
+    Script.CYRILLIC: ("Cyrillic",),
+    Script.ARABIC: ("Arabic",),
+    Script.HEBREW: ("Hebrew",),
+    Script.GREEK: ("Greek",),
+    Script.THAI: ("Thai",),
+    Script.DEVANAGARI: ("Devanagari",),
 }
-"""The word of a letter's Unicode name that says its script."""
-_WIDTHS = {"HALFWIDTH", "FULLWIDTH"}
-_OF_NO_SCRIPT = {"COMBINING", "MODIFIER", "FEMININE", "MASCULINE", "MICRO", "VARIATION", "ZERO"}
-"""Letters and marks that go with any script."""
+"""Names of the scripts in the Unicode standard."""
+
+
+def _patterns(prop: str) -> dict[Script, regex.Pattern[str]]:
+    sets = {script: "".join(rf"\p{{{prop}={name}}}" for name in names) for script, names in _UNICODE.items()}
+    return {script: regex.compile(f"[{names}]") for script, names in sets.items()}
+
+
+_LETTER = regex.compile(r"[\p{L}\p{M}]")
+_NEUTRAL = regex.compile(r"(?V1)[ªº[[\p{Lm}\p{Mn}]&&[\p{scx=Latin}\p{scx=Greek}\p{scx=Cyrillic}]]]")
+"""Superscript and combining letters: texts in any script use them, as in 1º or in phonetic transcriptions."""
+_SHARED = regex.compile(r"[\p{Script=Common}\p{Script=Inherited}]")
+_BY_SCRIPT, _BY_EXTENSION = _patterns("Script"), _patterns("Script_Extensions")
 _LANGUAGES = {
     Script.LATIN: "ca cs cy da de en es et fi fr hr hu id it lt lv ms nl no pl pt ro sk sl sv tr vi",
     Script.CJK: "ja ko zh",
@@ -57,14 +61,14 @@ _LANGUAGES = {
 }
 _OF_LANGUAGE = {language: script for script, codes in _LANGUAGES.items() for language in codes.split()}
 OF_SOME_LANGUAGES = frozenset(_LANGUAGES) | {Script.OTHER}
-"""What is needed for some languages only; all else is needed for any text."""
+"""Scripts that only some languages need; tokens of all other kinds are needed for any text."""
 
 
 def script_of_language(code: str) -> Script:
     """Return the script of a language by its ISO 639-1 code.
 
     Raises:
-        UserError: it is not known here.
+        UserError: the language is not in the table.
     """
     if code not in _OF_LANGUAGE:
         raise UserError(f"The script of language {code!r} is not known here: name ISO 639-1 codes such as de or zh.")
@@ -81,9 +85,11 @@ def script_of_text(text: str) -> Script:
 
 @cache
 def _script_of_character(character: str) -> Script:
-    if unicodedata.category(character)[0] not in "LM":
+    if not _LETTER.match(character) or _NEUTRAL.match(character):
         return Script.NONE
-    words = [word for word in unicodedata.name(character, "").split() if word not in _WIDTHS]
-    if not words or words[0] in _OF_NO_SCRIPT:
-        return Script.NONE
-    return _BY_NAME.get(words[0], Script.OTHER)
+    if not _SHARED.match(character):
+        return next((script for script, found in _BY_SCRIPT.items() if found.match(character)), Script.OTHER)
+    # Unicode gives marks and letters of several scripts, such as the prolonged sound mark of both kana, no script of
+    # their own but lists who uses them. Combining accents are used by many scripts and tell nothing.
+    users = [script for script, found in _BY_EXTENSION.items() if found.match(character)]
+    return users[0] if len(users) == 1 else Script.NONE

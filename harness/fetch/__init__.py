@@ -1,4 +1,4 @@
-"""Fetching: data, models and checkpoints, downloaded once, checked by their sums, and never half there."""
+"""Fetching: data, models and checkpoints are downloaded once, verified by checksum and published whole."""
 
 from harness.fetch.fetcher import Fetched, fetch
 

@@ -1,4 +1,4 @@
-"""Downloading one file: resumed where it broke off, bounded, and under a temporary name until it is verified."""
+"""Downloading one file: resumable, bounded in size, and under a temporary name until it is verified."""
 
 import hashlib
 import os
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
 LARGEST = 64 << 30
-"""Most bytes of a file whose size nobody announces."""
+"""Largest file in bytes where its size is neither published nor announced."""
 _PAUSES = (0.5, 2.0, 5.0)
-"""Seconds before each further attempt; an attempt that brought bytes starts them anew."""
+"""Seconds before each further attempt; after an attempt that received bytes they start from the first."""
 _TIMEOUT = (15.0, 60.0)
 _BLOCK = 1 << 20
 _HOPS = 8
@@ -35,10 +35,10 @@ class Expected:
     """What is known of a file before it is downloaded.
 
     Attributes:
-        sha256: its sum, or empty.
-        origin: who says so: `published` or `recorded at the first fetch`.
+        sha256: its checksum, or empty.
+        origin: where it is from: `published` or `recorded at the first fetch`.
         bytes: its size, or None.
-        blob: git's sha1 of it as a blob, which the hub publishes of small files; or empty.
+        blob: its sha1 as a git blob, which the hub publishes of small files, or empty.
     """
 
     sha256: str = ""
@@ -48,22 +48,22 @@ class Expected:
 
 
 class UnreachableError(UserError):
-    """The server did not answer at all: there is no network, or not to there."""
+    """The server did not answer: there is no network, or no route to the server."""
 
 
-class _BrokenOffError(Exception):
-    """The connection ended before the file did; the next attempt goes on from there."""
+class _InterruptedError(Exception):
+    """The connection ended before the file did; the next attempt resumes there."""
 
 
 class _DownloadState(msgspec.Struct, frozen=True):
-    """What a part of a file is a part of: `validator` is the server's own name for that version."""
+    """What a partial file belongs to; `validator` is the server's identifier of that version (ETag or date)."""
 
     url: str
     validator: str
 
 
 class _Part:
-    """The temporary file, which the next attempt and the next process go on with."""
+    """The temporary file, with which the next attempt or the next process continues."""
 
     def __init__(self, target: Path, url: str) -> None:
         self.path = target.with_name(f".{target.name}.part")
@@ -78,23 +78,23 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """Bytes that can be gone on from: none when the server could not tell whether its file is still the same."""
+        """Bytes that can be continued: 0 where the server gave no validator to tell whether its file is the same."""
         return self.path.stat().st_size if self.validator and self.path.is_file() else 0
 
     def begin(self, validator: str) -> None:
-        """Start anew."""
+        """Start from the first byte."""
         self.path.write_bytes(b"")
         self.validator = validator
         write_json(self._state, _DownloadState(self._url, validator))
 
     def remove(self) -> None:
-        """Forget it."""
+        """Remove the partial file and its state."""
         self.validator = ""
         for path in (self.path, self._state):
             path.unlink(missing_ok=True)
 
     def publish(self, target: Path) -> None:
-        """Give it its name."""
+        """Rename the complete file to its final name."""
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
         self.path.replace(target)
@@ -102,29 +102,29 @@ class _Part:
 
 
 def download(session: "Session", url: str, target: Path, expected: Expected) -> FileDigest:
-    """Download a file, unless nothing of it is missing; it gets its name when it is whole and verified.
+    """Download a file; it gets its final name when it is complete and verified.
 
     Args:
-        session: of requests.
-        url: where it is; may redirect, but not from https to http.
-        target: where it goes.
+        session: session of requests.
+        url: address of the file; redirects are followed, except from https to http.
+        target: path of the file.
         expected: what is known of it.
 
     Returns:
-        its sum and size.
+        Its sha256 and size.
 
     Raises:
         UnreachableError: the server did not answer.
-        UserError: the server refuses, serves a page or another file, keeps breaking off, or the disk is full.
+        UserError: the server refuses, serves a page or another file, repeatedly interrupts, or the disk is full.
     """
     part = _Part(target, url)
     with _disk(target):
-        _insist(session, url, part, expected)
+        _retry(session, url, part, expected)
         found = FileDigest(sha256_of(part.path), part.path.stat().st_size)
         fault = _fault(part.path, found, expected)
         if fault:
             part.remove()
-            raise UserError(f"{url} served another file: {fault}; nothing was kept, so look for the right address.")
+            raise UserError(f"{url} served another file: {fault}. Nothing was kept: correct the address.")
         part.publish(target)
     return found
 
@@ -134,29 +134,31 @@ def _disk(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"Cannot write {target}: {error.strerror or error}; what is there already is kept.") from error
+        raise UserError(
+            f"Cannot write {target}: {error.strerror or error}: free some space and fetch again to resume."
+        ) from error
 
 
-def _insist(session: "Session", url: str, part: _Part, expected: Expected) -> None:
-    """Go on until the file is whole; give up after several attempts that brought nothing."""
+def _retry(session: "Session", url: str, part: _Part, expected: Expected) -> None:
+    """Download until the file is complete; give up after several attempts that received nothing."""
     pauses = iter(_PAUSES)
     while True:
         before = part.size
         try:
             return _attempt(session, url, part, expected)
-        except _BrokenOffError as error:
+        except _InterruptedError as error:
             if part.size > before:
                 pauses = iter(_PAUSES)
             pause = next(pauses, None)
             if pause is None:
                 raise _given_up(url, part, error) from error
-            log(f"{urlsplit(url).hostname}: {error}; trying again from byte {part.size:,}")
+            log(f"{urlsplit(url).hostname}: {error}; retrying from byte {part.size:,}")
             time.sleep(pause)
 
 
 def _given_up(url: str, part: _Part, error: Exception) -> UserError:
     if part.path.is_file():
-        return UserError(f"{url} keeps breaking off ({error}): fetch again later, it goes on from there.")
+        return UserError(f"{url} was interrupted repeatedly ({error}): fetch again later, the download is resumed.")
     return UnreachableError(f"{urlsplit(url).hostname} does not answer ({error})")
 
 
@@ -172,19 +174,19 @@ def _attempt(session: "Session", url: str, part: _Part, expected: Expected) -> N
             _check(response, url, part)
             _receive(response, part, _announced(response, part, expected))
     except requests.TooManyRedirects as error:
-        raise UserError(f"{url} redirects without end: look for the right address.") from error
+        raise UserError(f"{url} redirects endlessly: correct the address.") from error
     except (
         requests.exceptions.InvalidURL,
         requests.exceptions.InvalidSchema,
         requests.exceptions.MissingSchema,
     ) as error:
-        raise UserError(f"{url} leads to an address that is none ({error}): correct it.") from error
+        raise UserError(f"{url} leads to an invalid address ({error}): correct it.") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _BrokenOffError(_reason(error)) from error
+        raise _InterruptedError(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words what is wrong with the network; urllib3 nests its reasons."""
+    """Return the name of the innermost error, since urllib3 nests them."""
     inner = error
     while inner.args and isinstance(inner.args[0], Exception):
         inner = inner.args[0]
@@ -192,31 +194,31 @@ def _reason(error: Exception) -> str:
 
 
 def _check(response: "Response", url: str, part: _Part) -> None:
-    """Refuse an answer that is no file; leave the part as it is or begin it anew."""
+    """Raise where the response is not a file."""
     hops = [urlsplit(one.url).scheme for one in (*response.history, response)]
     if hops[0] == "https" and set(hops) != {"https"}:
-        raise UserError(f"{url} redirects to the unencrypted {response.url}: look for the right address.")
+        raise UserError(f"{url} redirects to the unencrypted {response.url}: correct the address.")
     code = response.status_code
     if code == 416:
         part.remove()
-        raise _BrokenOffError("the server has fewer bytes than were kept")
+        raise _InterruptedError("the server has fewer bytes than were downloaded")
     if code in {429, 500, 502, 503, 504}:
-        raise _BrokenOffError(f"the server answers {code}")
+        raise _InterruptedError(f"the server answers {code}")
     if code in {401, 403}:
-        raise UserError(f"{url} is refused ({code}): it may ask for a log-in or an agreement, so download it by hand.")
+        raise UserError(f"{url} is refused ({code}): it may require a log-in or an agreement, so download it by hand.")
     if code not in {200, 206}:
-        raise UserError(f"{url} is not there (the server answers {code}): look for the right address.")
+        raise UserError(f"{url} is not found (the server answers {code}): correct the address.")
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise UserError(f"{url} answers with a page instead of a file: open it in a browser and download it by hand.")
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise UserError(f"{url} sends the file compressed though it was asked not to: download it by hand.")
+        raise UserError(f"{url} sends the file compressed although that was not accepted: download it by hand.")
 
 
 def _announced(response: "Response", part: _Part, expected: Expected) -> int | None:
-    """Return the size of the whole file as the server announces it; the part is then ready to be written on.
+    """Return the size of the whole file that the server announces, and prepare the partial file for writing.
 
     Raises:
-        UserError: that is not the published size, or too large for the disk.
+        UserError: it is not the published size, or too large for the disk.
     """
     start, total = 0, _number(response.headers.get("Content-Length"))
     if response.status_code == 206:
@@ -224,16 +226,18 @@ def _announced(response: "Response", part: _Part, expected: Expected) -> int | N
         start, total = _number(first.partition("-")[0]) or 0, _number(whole)
         if start != part.size:
             part.remove()
-            raise _BrokenOffError("the server goes on from another byte than asked")
+            raise _InterruptedError("the server continues from another byte than requested")
     else:
         part.begin(response.headers.get("ETag") or response.headers.get("Last-Modified") or "")
     if expected.bytes is not None and total not in {None, expected.bytes}:
         raise UserError(
-            f"{response.url} announces {total:,} bytes where {expected.bytes:,} are published: look for the right file."
+            f"{response.url} announces {total:,} bytes where {expected.bytes:,} are published: correct the address."
         )
     free = shutil.disk_usage(part.path.parent).free
     if total is not None and total - start > free:
-        raise UserError(f"{part.path.parent} has {free:,} bytes left, but {total - start:,} are needed: free some.")
+        raise UserError(
+            f"{part.path.parent} has {free:,} bytes left, but {total - start:,} are needed: free some space."
+        )
     return total
 
 
@@ -247,14 +251,16 @@ def _receive(response: "Response", part: _Part, total: int | None) -> None:
         for block in response.raw.stream(_BLOCK, decode_content=False):
             size += len(block)
             if size > (total or LARGEST):
-                raise UserError(f"{response.url} sends more than the {total or LARGEST:,} bytes that it may have.")
+                raise UserError(
+                    f"{response.url} sends more than the {total or LARGEST:,} bytes allowed: correct the address."
+                )
             out.write(block)
     if total is not None and size < total:
-        raise _BrokenOffError(f"{size:,} of {total:,} bytes came")
+        raise _InterruptedError(f"{size:,} of {total:,} bytes received")
 
 
 def _fault(path: Path, found: FileDigest, expected: Expected) -> str:
-    """Say in which way a file is not the expected one; nothing when it is."""
+    """Return how a file differs from the expected one; empty where it does not."""
     if expected.bytes is not None and found.bytes != expected.bytes:
         return f"it has {found.bytes:,} bytes where {expected.bytes:,} are {expected.origin}"
     if expected.sha256 and found.sha256 != expected.sha256:
@@ -265,7 +271,7 @@ def _fault(path: Path, found: FileDigest, expected: Expected) -> str:
 
 
 def git_blob(path: Path) -> str:
-    """Return the name that git gives to a file's content: sha1 over a header and the bytes."""
+    """Return the name that git gives to a file's content: the sha1 of a header and the bytes."""
     total = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):
@@ -274,7 +280,7 @@ def git_blob(path: Path) -> str:
 
 
 def new_session() -> "Session":
-    """Return a session that follows a few redirects and names itself."""
+    """Return a session with a limit on redirects and the harness's name as its user agent."""
     import requests
 
     session = requests.Session()

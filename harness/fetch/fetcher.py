@@ -1,4 +1,4 @@
-"""The verb: from a source to files that are whole and are what they should be."""
+"""Fetching a source: its files are downloaded or, where they exist, verified."""
 
 import shutil
 from collections.abc import Sequence
@@ -12,11 +12,12 @@ from harness.core.archives.unpack import unpack
 from harness.core.checksums import FileDigest, directory_digests
 from harness.core.errors import UserError
 from harness.core.files import publish_directory
+from harness.core.locks import exclusive
 from harness.core.progress import log, progress
 from harness.core.workdir import WorkDir
 from harness.fetch import hub as on_hub
 from harness.fetch.download import Expected, UnreachableError, download, git_blob, new_session
-from harness.fetch.records import Record, read_record, write_record
+from harness.fetch.records import Record, record_entry
 from harness.fetch.sources import DownloadSource, Hub
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """A source that is there.
+    """A source that has been fetched.
 
     Attributes:
         source: its name.
-        path: the folder, or what was unpacked.
+        path: the folder of the files, or the unpacked folder.
         revision: commit on the hub, or empty.
-        files: sum and size by path.
-        downloaded: how many files came over the network this time.
+        files: digest of each file by path.
+        downloaded: number of files that were downloaded in this call.
     """
 
     source: str
@@ -41,8 +42,8 @@ class Fetched(msgspec.Struct, frozen=True):
     downloaded: int
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """A file of a source."""
+class _RemoteFile(msgspec.Struct, frozen=True):
+    """A file of a source: its path, its address, and what is known of it."""
 
     path: str
     url: str
@@ -50,92 +51,97 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 
 class _FetchJob:
-    """One source being fetched."""
+    """The state of fetching one source."""
 
     def __init__(self, source: DownloadSource, workdir: WorkDir) -> None:
         self.source = source
         self.workdir = workdir
         self.folder = workdir.cache / "downloads" / source.name if source.unpack else source.folder
-        self.record_path = workdir.cache / "fetched" / f"{source.name}.json"
-        self.record = read_record(self.record_path)
+        self._entry = record_entry(workdir, source.name)
+        self.record = self._entry.read() or Record()
         self.session: Session | None = None
 
     def online(self) -> "Session":
-        """Return the session, made when the network is needed first."""
+        """Return the session, which is created when the network is first needed."""
         self.session = self.session or new_session()
         return self.session
 
     def list_hub(self, hub: Hub) -> None:
-        """Ask the hub once for a revision's files and their sums; from then on they are in the record."""
-        revision = hub.revision or self.record.revision or on_hub.newest(self.online(), hub)
-        if revision != self.record.revision:
-            self.record = Record(revision=revision, listing=on_hub.listing(self.online(), hub, revision))
-            write_record(self.record_path, self.record)
+        """Get the files of a revision with their checksums: from the hub once, then from the record."""
+        if not self.record.listing or hub.revision not in {"", self.record.revision}:
+            found = on_hub.list_files(hub)
+            self.record = Record(revision=found.revision, listing=found.files)
+            self._entry.write(self.record)
 
     def keep(self, path: str, found: FileDigest) -> None:
-        """Record a file that is verified."""
+        """Record a file that has been verified."""
         files = {**self.record.files, path: found}
         self.record = msgspec.structs.replace(self.record, files=files)
-        write_record(self.record_path, self.record)
+        self._entry.write(self.record)
 
 
 def fetch(source: DownloadSource, workdir: WorkDir) -> Fetched:
-    """Bring a source here; what is there is verified, not downloaded, and what broke off goes on.
+    """Fetch a source: existing files are verified, missing ones downloaded, interrupted downloads resumed.
 
     Args:
         source: what to fetch.
-        workdir: its `cache` records sums and revisions, and holds archives.
+        workdir: its `cache` has the records of first fetches, and downloaded archives.
 
     Raises:
-        UserError: no network (the sentence says what to download by hand and where to put it), a file that is not the
-            one that was published or recorded, or an archive that is refused.
+        UserError: there is no network (the sentence says what to download by hand and where to put it), a file differs
+            from the published or recorded one, an archive is refused, or another process fetches the source.
     """
-    job = _FetchJob(source, workdir)
+    with exclusive(source.folder / source.name, f"is fetching {source.name}", workdir.locks):
+        return _fetch(_FetchJob(source, workdir))
+
+
+def _fetch(job: _FetchJob) -> Fetched:
+    source = job.source
     if source.unpack and (source.folder / source.unpack).is_dir() and not job.record.files:
-        log(f"{source.folder / source.unpack} is there already and was not made by this command: it is left alone.")
+        log(f"{source.folder / source.unpack} exists and was not unpacked by this command: it is not changed.")
         return Fetched(source.name, str(source.folder / source.unpack), "", {}, 0)
     try:
-        wanted = _wanted(job)
+        wanted = _remote_files(job)
     except UnreachableError as error:
         raise UserError(f"{error}: {_by_hand_all(source, job.record)}") from error
     try:
-        downloaded = _bring_all(job, wanted)
+        downloaded = _fetch_files(job, wanted)
     except UnreachableError as error:
         raise UserError(f"{error}: {_by_hand(job, wanted)}") from error
     path = _unpacked(job, downloaded) if source.unpack else source.folder
     return Fetched(source.name, str(path), job.record.revision, job.record.files, downloaded)
 
 
-def _wanted(job: _FetchJob) -> list[_Wanted]:
-    """List a source's files with what is known of each; the record is what the first fetch found."""
+def _remote_files(job: _FetchJob) -> list[_RemoteFile]:
+    """Return the files of a source with what is published or recorded of each."""
     source, known = job.source, job.record.files
     if source.hub is None:
-        return [_Wanted(f.path, f.url, _known(known.get(f.path), Expected(sha256=f.sha256))) for f in source.files]
+        return [_RemoteFile(f.path, f.url, _known(known.get(f.path), Expected(sha256=f.sha256))) for f in source.files]
     job.list_hub(source.hub)
     return [
-        _Wanted(path, on_hub.address(source.hub, job.record.revision, path), _known(known.get(path), expected))
+        _RemoteFile(path, on_hub.address(source.hub, job.record.revision, path), _known(known.get(path), expected))
         for path, expected in sorted(job.record.listing.items())
     ]
 
 
 def _known(recorded: FileDigest | None, expected: Expected) -> Expected:
-    """Return what must hold: what is published, else what the first fetch recorded."""
+    """Return what a file must be: as published, or else as recorded at the first fetch."""
     if expected.sha256 or recorded is None:
         return expected
     return replace(expected, sha256=recorded.sha256, bytes=recorded.bytes, origin="recorded at the first fetch")
 
 
-def _bring_all(job: _FetchJob, wanted: Sequence[_Wanted]) -> int:
+def _fetch_files(job: _FetchJob, wanted: Sequence[_RemoteFile]) -> int:
     downloaded = 0
     with progress(f"fetch {job.source.name}", len(wanted)) as advance:
         for one in wanted:
-            downloaded += _bring(job, one)
+            downloaded += _fetch_file(job, one)
             advance(1)
     return downloaded
 
 
-def _bring(job: _FetchJob, one: _Wanted) -> int:
-    """Verify a file that is there, or download it; returns how many came over the network."""
+def _fetch_file(job: _FetchJob, one: _RemoteFile) -> int:
+    """Verify an existing file or download a missing one; return the number of downloads."""
     target = job.folder / one.path
     if target.is_file():
         found = directory_digests(job.folder, [one.path], job.workdir.cache)[one.path]
@@ -157,7 +163,7 @@ def _verify(path: Path, found: FileDigest, expected: Expected) -> None:
 
 
 def _unpacked(job: _FetchJob, downloaded: int) -> Path:
-    """Take the wanted folder out of the archive, unless that is done."""
+    """Unpack the source's folder from its archive, unless that is done; return its path."""
     final = job.source.folder / job.source.unpack
     if final.is_dir() and not downloaded:
         return final
@@ -173,15 +179,15 @@ def _unpacked(job: _FetchJob, downloaded: int) -> Path:
     return final
 
 
-def _by_hand(job: _FetchJob, wanted: Sequence[_Wanted]) -> str:
-    """Say what to download by hand, and where to put it."""
+def _by_hand(job: _FetchJob, wanted: Sequence[_RemoteFile]) -> str:
+    """Return what to download by hand, and where to put it."""
     missing = [(one.url, job.folder / one.path) for one in wanted if not (job.folder / one.path).is_file()]
     steps = "; ".join(f"download {url} by hand and put it at {target}" for url, target in missing)
     return f"{steps}; then fetch again."
 
 
 def _by_hand_all(source: DownloadSource, record: Record) -> str:
-    """Say what to download by hand where not even the list of files is known."""
+    """Return what to download by hand where the list of files is not known."""
     assert source.hub is not None  # noqa: S101 - addresses of files are in the source
     where = on_hub.page(source.hub, source.hub.revision or record.revision)
-    return f"download {', '.join(source.hub.include)} from {where} by hand, and put them into {source.folder}."
+    return f"download {', '.join(source.hub.include)} from {where} by hand and put them into {source.folder}."

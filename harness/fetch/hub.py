@@ -1,9 +1,13 @@
-"""The Hugging Face hub: which files a revision has, and the sums that the hub publishes of them."""
+"""The Hugging Face hub: the files of a model's revision, and the checksums that the hub publishes of them.
+
+huggingface_hub lists the files; `harness.fetch.download` brings them, as it does all others. Its own downloads do not
+compare the checksum: a file with a wrong byte, or an error page, is put in place. A connection that breaks in the
+middle is not resumed in the same run, and a server that sends more than it announced fills the disk.
+"""
 
 import os
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,31 +17,21 @@ from harness.fetch.download import Expected, UnreachableError
 from harness.fetch.sources import Hub
 
 if TYPE_CHECKING:
-    from requests import Session
+    from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
-T = TypeVar("T")
-_ANSWER_LIMIT = 16 << 20
-_PAGES = 50
-_TIMEOUT = (15.0, 60.0)
+_TIMEOUT = 60.0
 
 
-class _Lfs(msgspec.Struct, frozen=True):
-    oid: str
-    size: int
+class Listing(msgspec.Struct, frozen=True):
+    """The files of a revision.
 
+    Attributes:
+        revision: commit.
+        files: what the hub publishes of each file that is included, by path.
+    """
 
-class _Entry(msgspec.Struct, frozen=True):
-    """A file or folder; of large files, `lfs` holds the sha256."""
-
-    type: str
-    path: str
-    oid: str = ""
-    size: int = 0
-    lfs: _Lfs | None = None
-
-
-class _Revision(msgspec.Struct, frozen=True):
-    sha: str
+    revision: str
+    files: dict[str, Expected]
 
 
 def endpoint() -> str:
@@ -46,80 +40,76 @@ def endpoint() -> str:
 
 
 def page(hub: Hub, revision: str) -> str:
-    """Return the address at which a person finds the files."""
+    """Return the address of the web page that lists the files."""
     return f"{endpoint()}/{hub.repository}/tree/{revision or 'main'}"
 
 
-def newest(session: "Session", hub: Hub) -> str:
-    """Return the commit that `main` stands for now.
-
-    Raises:
-        UserError: the hub does not answer, or not as it should.
-    """
-    url = f"{endpoint()}/api/models/{hub.repository}/revision/main"
-    body, _ = _ask(session, url)
-    return _decoded(url, body, _Revision).sha
-
-
-def listing(session: "Session", hub: Hub, revision: str) -> dict[str, Expected]:
-    """Return the files of a revision that are wanted, and what the hub publishes of each.
-
-    Raises:
-        UserError: the hub does not answer, or not as it should; a pattern fits no file; a file's path is not plain.
-    """
-    url = f"{endpoint()}/api/models/{hub.repository}/tree/{quote(revision)}?recursive=true"
-    entries: list[_Entry] = []
-    for _ in range(_PAGES):
-        body, following = _ask(session, url)
-        entries += _decoded(url, body, list[_Entry])
-        if not following:
-            break
-        url = following
-    files = {entry.path: _expected(entry) for entry in entries if entry.type == "file" and _wanted(hub, entry.path)}
-    strange = next(filter(is_unsafe, files), None)
-    if strange is not None:
-        raise UserError(f"{hub.repository} lists the file {strange!r:.80}, which is no plain path: do not use it.")
-    if not files:
-        raise UserError(f"{hub.repository} has no file like {', '.join(hub.include)}: correct the source's `include`.")
-    return files
-
-
 def address(hub: Hub, revision: str, path: str) -> str:
-    """Return where a file of a revision is."""
-    return f"{endpoint()}/{hub.repository}/resolve/{quote(revision)}/{quote(path)}"
+    """Return the address of a file of a revision."""
+    from huggingface_hub import hf_hub_url
+
+    return hf_hub_url(hub.repository, path, revision=revision, endpoint=endpoint())
 
 
-def _wanted(hub: Hub, path: str) -> bool:
+def list_files(hub: Hub) -> Listing:
+    """Return the files of the revision that a source names, or of the newest one.
+
+    Raises:
+        UnreachableError: the hub does not answer.
+        UserError: the hub refuses or sends an invalid answer, a path is not plain, or no file is included.
+    """
+    info = _model_info(hub)
+    try:
+        found = {file.rfilename: _expected(file) for file in info.siblings or [] if _included(hub, file.rfilename)}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _invalid(hub, error) from error
+    unsafe = next(filter(is_unsafe, found), None)
+    if unsafe is not None:
+        raise UserError(f"{hub.repository} lists the file {unsafe!r:.80}, which is not a plain path: do not use it.")
+    if not found:
+        raise UserError(f"{hub.repository} has no file like {', '.join(hub.include)}: correct the source's `include`.")
+    if not isinstance(info.sha, str):
+        raise _invalid(hub, TypeError("no commit"))
+    return Listing(hub.revision or info.sha, found)
+
+
+def _model_info(hub: Hub) -> "ModelInfo":
+    import requests
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        # Without token=False the library would send the user's credentials to whatever HF_ENDPOINT names.
+        return HfApi(endpoint=endpoint(), token=False).model_info(
+            hub.repository, revision=hub.revision or "main", files_metadata=True, timeout=_TIMEOUT
+        )
+    except HfHubHTTPError as error:
+        code = error.response.status_code if error.response is not None else "an error"
+        raise UserError(
+            f"{page(hub, hub.revision)} is refused (the hub answers {code}): check repository and revision."
+        ) from error
+    except HFValidationError as error:
+        raise UserError(f"{hub.repository!r:.80} is not a repository's name: correct the source.") from error
+    except requests.JSONDecodeError as error:
+        raise _invalid(hub, error) from error
+    except (requests.RequestException, OfflineModeIsEnabled) as error:
+        raise UnreachableError(f"{endpoint()} does not answer ({type(error).__name__})") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _invalid(hub, error) from error
+
+
+def _invalid(hub: Hub, error: Exception) -> UserError:
+    return UserError(
+        f"{endpoint()} answers about {hub.repository} with something else than a list of files ({error!r:.80}): check "
+        "that HF_ENDPOINT names a hub."
+    )
+
+
+def _included(hub: Hub, path: str) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in hub.include)
 
 
-def _expected(entry: _Entry) -> Expected:
-    if entry.lfs is not None:
-        return Expected(sha256=entry.lfs.oid.removeprefix("sha256:"), bytes=entry.lfs.size)
-    return Expected(blob=entry.oid, bytes=entry.size)
-
-
-def _ask(session: "Session", url: str) -> tuple[bytes, str]:
-    """Return an answer's body and the address of its next page."""
-    import requests
-
-    try:
-        with session.get(url, stream=True, timeout=_TIMEOUT) as response:
-            if response.status_code != 200:
-                raise UserError(
-                    f"{url} is refused (the hub answers {response.status_code}): check repository and revision."
-                )
-            body = response.raw.read(_ANSWER_LIMIT + 1, decode_content=True)
-            following = response.links.get("next", {}).get("url", "")
-    except requests.RequestException as error:
-        raise UnreachableError(f"{urlsplit(url).hostname} does not answer ({type(error).__name__})") from error
-    if len(body) > _ANSWER_LIMIT:
-        raise UserError(f"{url} answers with over {_ANSWER_LIMIT:,} bytes: is that a model hub?")
-    return body, following
-
-
-def _decoded(url: str, body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise UserError(f"{url} answers with something else than a list of files ({error}).") from error
+def _expected(file: "RepoSibling") -> Expected:
+    if file.lfs is not None:
+        return Expected(sha256=file.lfs.sha256, bytes=file.lfs.size)
+    return Expected(blob=file.blob_id or "", bytes=file.size)

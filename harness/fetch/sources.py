@@ -16,9 +16,9 @@ class SourceFile(ManifestTable, frozen=True):
     """One file at an address.
 
     Attributes:
-        url: where it is.
-        path: its name below the source's target.
-        sha256: its sum; empty where none is published: then the first download's is recorded and enforced.
+        url: its address.
+        path: its path below the source's target.
+        sha256: its checksum; empty where none is published, so that the first download's is recorded and enforced.
     """
 
     url: str
@@ -26,20 +26,20 @@ class SourceFile(ManifestTable, frozen=True):
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse sums that are none, and names that leave the target."""
+        """Refuse invalid checksums, and paths outside the target."""
         if self.sha256 and not _SHA256.fullmatch(self.sha256):
             raise ValueError("sha256 must be empty or 64 hex digits in lower case")
         if is_unsafe(self.path):
-            raise ValueError(f"{self.path!r} is no plain path")
+            raise ValueError(f"{self.path!r} is not a plain path")
 
 
 class Hub(ManifestTable, frozen=True):
-    """A model on the Hugging Face hub, which publishes the sums of its files.
+    """A model on the Hugging Face hub, which publishes checksums of its files.
 
     Attributes:
         repository: e.g. `Qwen/Qwen2-Audio-7B`.
-        include: patterns of the files to fetch, as in a shell.
-        revision: commit; empty for the newest at the first fetch, which is recorded and kept.
+        include: shell patterns of the files to fetch.
+        revision: commit; empty for the newest one at the first fetch, which is recorded and used from then on.
     """
 
     repository: str
@@ -51,13 +51,13 @@ class DownloadSource(ManifestTable, frozen=True):
     """Something that can be fetched.
 
     Attributes:
-        name: as `harness fetch` names it.
-        title: one line for people.
-        licence: under which licence it may be used.
-        target: folder that it goes to; a relative path is read against the project's folder.
+        name: its name for `harness fetch`.
+        title: description in one line.
+        licence: the licence under which it may be used.
+        target: folder of its files; a relative path is read against the project's folder.
         files: files at addresses of their own.
         hub: files on the hub.
-        unpack: folder in the one archive that is taken out of it; empty for files that stay as they are.
+        unpack: for a source whose one file is an archive, the folder in it that is unpacked; otherwise empty.
     """
 
     name: str
@@ -69,7 +69,7 @@ class DownloadSource(ManifestTable, frozen=True):
     unpack: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a source that names nothing, or an archive that is not one."""
+        """Refuse a source without files, and `unpack` for other sources than a single archive."""
         if bool(self.files) == bool(self.hub):
             raise ValueError("a source has either files or a hub")
         if self.unpack and (len(self.files) != 1 or is_unsafe(self.unpack) or "/" in self.unpack):
@@ -77,7 +77,7 @@ class DownloadSource(ManifestTable, frozen=True):
 
     @property
     def folder(self) -> Path:
-        """The folder that it goes to."""
+        """The folder of its files."""
         return manifests.data_root() / Path(self.target).expanduser()
 
 
@@ -85,13 +85,13 @@ def load_source(name: str) -> DownloadSource:
     """Read a source by name, or from the path of a .toml file.
 
     Raises:
-        UserError: unknown or unreadable.
+        UserError: it is unknown or unreadable.
     """
     return manifests.read_toml(manifests.find("sources", name), DownloadSource, FORMAT)
 
 
 def all_sources() -> list[DownloadSource]:
-    """Return every source that ships, by name.
+    """Return every source that is included, sorted by name.
 
     Raises:
         UserError: one does not read.

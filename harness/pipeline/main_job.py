@@ -22,6 +22,7 @@ from harness.pipeline.build_order import schedule
 from harness.reporting.leaderboard.assemble import assemble_leaderboard
 from harness.reporting.leaderboard.rows import Leaderboard
 from harness.scoring.context import ScoringContext
+from harness.segmentation import check_methods
 from harness.testsets.load import load_if_published, load_test_set
 from harness.testsets.testset import TestSet
 
@@ -52,6 +53,10 @@ class Job:
     workdir: WorkDir
     device: str = "cpu"
     jobs: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown segmenter before anything is built."""
+        check_methods(self.task.segmenting)
 
     def sets(self, system: str, direction: str) -> tuple[str, ...]:
         """Return the names of the test sets that a system translates in a direction."""

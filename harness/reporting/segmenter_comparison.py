@@ -11,12 +11,10 @@ from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.generate import generate
 from harness.inference.output_flags import flagged
 from harness.scoring.score_store import score
-from harness.segmentation import coverage_of, segment
+from harness.segmentation import coverage_of, segment, segmenter_names
 from harness.segmentation.coverage import Coverage
 from harness.testsets.load import load_test_set
 from harness.testsets.testset import TestSet
-
-METHODS = ("gold", "shas", "silero", "fixed")
 
 
 class SegmenterResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +55,7 @@ def compare_segmenters(
     found = []
     for name in names:
         test_set = load_test_set(name, under_test.workdir)
-        methods = [method for method in METHODS if method != "gold" or test_set.gold is not None]
+        methods = [method for method in segmenter_names() if method != "gold" or test_set.gold is not None]
         found += [_measure(under_test, test_set, direction, method) for method in methods]
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Running a resegmenter's command: where it is looked for, and what its failure looks like."""
+"""Finding and running the command of a resegmenter."""
 
 import os
 import shutil
@@ -9,20 +9,22 @@ from pathlib import Path
 from harness.core.errors import UserError
 
 _TIMEOUT = 3600.0
-"""Seconds; the alignment is quadratic in a talk's length, and an hour of speech takes a minute."""
+"""Seconds. The alignment is quadratic in a talk's length; an hour of speech takes a minute."""
 
 
 def find_command(name: str, variable: str, advice: str) -> str:
-    """Return the path of a command: what an environment variable names, beside this Python, or on the PATH.
+    """Return the path of a command: as an environment variable names it, beside this Python, or on the PATH.
 
     Raises:
-        UserError: it is in none of these places.
+        UserError: it is not found.
     """
     named = os.environ.get(variable)
     beside = str(Path(sys.executable).parent)
     found = shutil.which(named) if named else shutil.which(name, path=beside) or shutil.which(name)
     if found is None:
-        missing = f"{variable} names {named}, which is no command" if named else f"The command {name} is not there"
+        missing = (
+            f"{variable} names {named}, which is not a command" if named else f"The command {name} is not installed"
+        )
         raise UserError(f"{missing}: {advice}, or set {variable} to its path.")
     return found
 
@@ -40,10 +42,10 @@ def run_command(command: list[str], folder: Path) -> str:
             command, cwd=folder, env=environment, capture_output=True, timeout=_TIMEOUT, check=False, errors="replace"
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{name} did not run ({error}): is this the right program?") from error
+        raise UserError(f"{name} did not run ({error}): check that it is the right program.") from error
     if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise UserError(f"{name} failed with exit code {done.returncode}: {said or 'it said nothing'}.")
+        output = " ".join((done.stderr or done.stdout).split())[-300:]
+        raise UserError(f"{name} failed with exit code {done.returncode}: {output or 'no output'}.")
     return done.stdout
 
 
@@ -54,7 +56,7 @@ def write_lines(path: Path, lines: list[str]) -> Path:
 
 
 def read_lines(path: Path, expected: int) -> list[str]:
-    """Return exactly `expected` lines of a tool's output; a last empty one more is no line.
+    """Return exactly `expected` lines of a tool's output; empty lines after them are ignored.
 
     Raises:
         UserError: the file is missing or has another number of lines.
@@ -63,9 +65,11 @@ def read_lines(path: Path, expected: int) -> list[str]:
         lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     except OSError as error:
         raise UserError(
-            f"The resegmenter wrote no {path.name}, {error.strerror}: is this the right program?"
+            f"The resegmenter wrote no {path.name} ({error.strerror}): check that it is the right program."
         ) from error
     kept = lines[:expected] if not any(line.strip() for line in lines[expected:]) else lines
     if len(kept) != expected:
-        raise UserError(f"The resegmenter wrote {len(lines)} lines for {expected} references: is its version right?")
+        raise UserError(
+            f"The resegmenter wrote {len(lines)} lines for {expected} references: install a supported version."
+        )
     return kept

@@ -1,4 +1,4 @@
-"""mweralign (Post and Hoang, 2025): the campaign's alignment with today's tokenisers, run as a command."""
+"""mweralign (Post and Hoang, 2025): the campaign's alignment with current tokenisers."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness.resegmentation.base import Pieces, Resegmenter, Talk, register
 from harness.resegmentation.command import find_command, read_lines, run_command, write_lines
+from harness.resegmentation.resegmenter import RESEGMENTERS, Pieces, Resegmenter, Talk
 from harness.resegmentation.text_mapping import SPACELESS
 
 _ADVICE = "install it with `pip install mweralign`"
@@ -32,7 +32,7 @@ def _identity(target: str) -> str:
 
 
 def _split(talks: Sequence[Talk], target: str) -> Pieces:
-    """Cut all talks in one run: one line of hypothesis per talk, and for each reference the number of its talk."""
+    """Divide all talks in one run: one hypothesis line per talk, and the number of its talk for each reference."""
     numbers = [str(number) for number, talk in enumerate(talks) for _ in talk.references]
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -46,4 +46,4 @@ def _split(talks: Sequence[Talk], target: str) -> Pieces:
     return [list(islice(lines, len(talk.references))) for talk in talks]
 
 
-register(Resegmenter("mweralign", _identity, _split))
+RESEGMENTERS.add("mweralign", Resegmenter("mweralign", _identity, _split), __name__)

@@ -1,4 +1,4 @@
-"""mwerSegmenter (RWTH Aachen): the campaign's own binary, for those who have it; it has no version of its own."""
+"""mwerSegmenter (RWTH Aachen): the campaign's own binary. It states no version, so its sha256 identifies it."""
 
 import re
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.core.files import sha256_of
-from harness.resegmentation.base import Pieces, Resegmenter, Talk, register
 from harness.resegmentation.command import find_command, read_lines, run_command, write_lines
+from harness.resegmentation.resegmenter import RESEGMENTERS, Pieces, Resegmenter, Talk
 from harness.resegmentation.text_mapping import SPACELESS
 
 _ADVICE = "get it from RWTH Aachen's Human Language Technology group"
@@ -23,11 +23,11 @@ def _identity(target: str) -> str:
 
 
 def _split(talks: Sequence[Talk], target: str) -> Pieces:
-    return [_cut_talk(talk, target) for talk in talks]
+    return [_split_talk(talk, target) for talk in talks]
 
 
-def _cut_talk(talk: Talk, target: str) -> list[str]:
-    """Run the binary in a folder of its own, where it leaves its answer as `__segments`."""
+def _split_talk(talk: Talk, target: str) -> list[str]:
+    """Run the binary in a temporary folder, since it writes its result as `__segments` into the current one."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         references = write_lines(folder / "references", [_spaced(line, target) for line in talk.references])
@@ -37,8 +37,8 @@ def _cut_talk(talk: Talk, target: str) -> list[str]:
 
 
 def _spaced(text: str, target: str) -> str:
-    """Put spaces between Chinese characters, since the binary knows words by them."""
+    """Put spaces between Chinese characters, since the binary separates words by spaces."""
     return " ".join(_TOKEN.findall(text)) if target in SPACELESS else text
 
 
-register(Resegmenter("mwersegmenter", _identity, _split))
+RESEGMENTERS.add("mwersegmenter", Resegmenter("mwersegmenter", _identity, _split), __name__)

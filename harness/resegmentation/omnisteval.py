@@ -1,6 +1,6 @@
-"""OmniSTEval (Polák, 2026): another alignment, as a cross-check; by words, or by characters where there are no spaces.
+"""OmniSTEval (Polák, 2026): another alignment, as a cross-check; by words, or by characters in scripts without spaces.
 
-It is given texts without its own tokenisation, since that needs a language's Moses rules.
+Its own tokenisation is not used, since it needs Moses rules for each language.
 """
 
 import json
@@ -11,13 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.core.errors import UserError
-from harness.resegmentation.base import Pieces, Resegmenter, Talk, register
 from harness.resegmentation.command import find_command, read_lines, run_command, write_lines
+from harness.resegmentation.resegmenter import RESEGMENTERS, Pieces, Resegmenter, Talk
 from harness.resegmentation.text_mapping import SPACELESS, dense
 
 _ADVICE = "install it with `pip install omnisteval`"
 _VERSION = "import importlib.metadata as m; print(m.version('omnisteval'))"
-_ANSWER = "instances.resegmented.jsonl"
+_RESULT = "instances.resegmented.jsonl"
 
 
 def _command() -> str:
@@ -26,7 +26,7 @@ def _command() -> str:
 
 @cache
 def _version(command: str) -> str:
-    """Ask the Python beside the command, since the command itself does not tell."""
+    """Return the version from the metadata of the command's own Python, since the command does not print it."""
     return run_command([str(Path(command).with_name("python")), "-c", _VERSION], Path.cwd()).strip()
 
 
@@ -55,7 +55,7 @@ def _split(talks: Sequence[Talk], target: str) -> Pieces:
         ]
         settings = ["--hypothesis_format", "text", "--no_quality", "--no_latency", f"--{_level(target)}"]
         run_command([_command(), "longform", *files, *settings, "--output_folder", name], folder)
-        lines = iter(_read_answer(folder / _ANSWER, len(inputs["text_segmentation"])))
+        lines = iter(_read_result(folder / _RESULT, len(inputs["text_segmentation"])))
     return [list(islice(lines, len(talk.references))) for talk in talks]
 
 
@@ -63,11 +63,11 @@ def _text(text: str, target: str) -> str:
     return dense(text) if target in SPACELESS else text
 
 
-def _read_answer(path: Path, expected: int) -> list[str]:
+def _read_result(path: Path, expected: int) -> list[str]:
     try:
         return [str(json.loads(line)["prediction"]) for line in read_lines(path, expected)]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"OmniSTEval's answer does not read ({error}): is this its right version?") from error
+        raise UserError(f"OmniSTEval's output cannot be read ({error}): install a supported version.") from error
 
 
-register(Resegmenter("omnisteval", _identity, _split))
+RESEGMENTERS.add("omnisteval", Resegmenter("omnisteval", _identity, _split), __name__)

@@ -1,8 +1,8 @@
-"""Words through a foreign tool and back: whatever the tool does to its text, ours comes out as it went in.
+"""Mapping the output of alignment tools back to the original text, so that no word is changed by a tool.
 
-The tools treat ` ### ` and tabs as separators, break on control characters and trim their output. So they are given a
-prepared text in which every such character is replaced by another *one*, and from their answer only the places of
-the cuts are taken, counted in characters that are not white space. The cuts are then made in the original text.
+The tools treat ` ### ` and tabs as separators, fail on control characters and strip their output. They are therefore
+given a prepared text in which every such character is replaced by exactly *one* other. Of their output only the
+positions of the cuts are used, counted in characters that are not white space, and applied to the original text.
 """
 
 import re
@@ -14,9 +14,9 @@ SPACELESS = frozenset({"ja", "zh"})
 _SEPARATOR = "###"
 _HARMLESS_SEPARATOR = "＃＃＃"
 _SPACE_MARK = "\u2581"
-"""mweralign's own sign for a space inside a token."""
+"""mweralign's mark for a space inside a token."""
 _REPLACED = frozenset({"Cc", "Cs", "Cn", "Co"})
-"""Unicode categories without any use in a translation: control characters, surrogates, unassigned, private."""
+"""Unicode categories that no translation needs: control characters, surrogates, unassigned and private ones."""
 _LATIN_END = re.compile(r"[!-~\u00a1-\u024f]\Z")
 _LATIN_START = re.compile(r"[!-~\u00a1-\u024f]")
 
@@ -24,7 +24,7 @@ _LATIN_START = re.compile(r"[!-~\u00a1-\u024f]")
 def join(texts: Sequence[str], target: str) -> str:
     """Return the translations of one recording as one line.
 
-    Chinese and Japanese lines are joined without a space, but where Latin letters would run together.
+    Chinese and Japanese lines are joined without a space, except between two Latin letters.
     """
     words = [" ".join(text.split()) for text in texts]
     filled = [text for text in words if text]
@@ -38,7 +38,7 @@ def join(texts: Sequence[str], target: str) -> str:
 
 
 def prepare(text: str) -> str:
-    """Return a text that is safe to give to a tool, with as many characters that are not white space."""
+    """Return a text that is safe for a tool, with the same number of characters that are not white space."""
     plain = " ".join(text.split()).replace(_SEPARATOR, _HARMLESS_SEPARATOR)
     return "".join(_harmless(character) for character in plain)
 
@@ -54,7 +54,7 @@ def dense(text: str) -> str:
 
 
 def cut(text: str, pieces: Sequence[str]) -> tuple[str, ...]:
-    """Cut a text where a tool cut the prepared form of it.
+    """Divide a text where a tool divided its prepared form.
 
     Raises:
         ValueError: the pieces are not the prepared text: the tool lost, added or changed a character.

@@ -1,4 +1,4 @@
-"""Coverage: how much speech a segmentation drops, and which sentences it splits or runs together."""
+"""Coverage: how much speech a segmentation drops, and how many sentences it splits, merges or loses."""
 
 from collections.abc import Iterable, Sequence
 from statistics import fmean, median
@@ -8,9 +8,9 @@ import msgspec
 
 from harness.testsets.segments import Segment, Segmentation
 
-TOUCH = 0.1
-"""Seconds that a segment and a sentence must share to count as having to do with each other: borders are blurred, and
-gold sentences overlap their neighbours."""
+OVERLAP = 0.1
+"""Seconds that a segment and a sentence must share to count as overlapping: borders are not exact, and gold sentences
+overlap their neighbours."""
 
 
 class Stretch(NamedTuple):
@@ -21,7 +21,7 @@ class Stretch(NamedTuple):
 
 
 class Lengths(msgspec.Struct, frozen=True):
-    """How long segments are, in seconds; all 0 where there are none."""
+    """Lengths of segments in seconds; all 0 where there are none."""
 
     shortest: float
     median: float
@@ -30,19 +30,19 @@ class Lengths(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a segmentation does to the speech of a test set.
+    """How a segmentation covers the speech of a test set.
 
     Attributes:
         test_set: name.
         method: how it was segmented.
-        against: what counts as speech: `gold` sentences, or `silero` for stretches that silero-vad hears.
-        speech_seconds: speech in all.
+        against: what counts as speech: `gold` sentences, or `silero` for the intervals of silero-vad.
+        speech_seconds: all speech.
         dropped_seconds: speech in no segment.
-        outside_seconds: what the segments hold beside speech.
-        sentences: sentences, or stretches of speech.
-        split: sentences of which several segments hold a part.
+        outside_seconds: audio in segments that is not speech.
+        sentences: number of sentences, or of intervals of speech.
+        split: sentences that overlap several segments.
         merged: sentences that share a segment with another one.
-        lost: sentences that no segment touches.
+        lost: sentences that overlap no segment.
         segments: number of segments.
         lengths: of the segments.
     """
@@ -77,11 +77,11 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: str) -> Coverage:
-    """Compare a segmentation with sentences, or stretches of speech, of the same recordings."""
+    """Compare a segmentation with the sentences, or intervals of speech, of the same recordings."""
     held, spoken = _by_recording(segmentation.segments), _by_recording(sentences)
     common = sum(_shared(_union(spoken[wav]), _union(held.get(wav, []))) for wav in spoken)
     speech = sum(map(_total, spoken.values()))
-    fates = [fate for wav in spoken for fate in _sentence_coverages(spoken[wav], held.get(wav, []))]
+    found = [one for wav in spoken for one in _sentence_coverages(spoken[wav], held.get(wav, []))]
     return Coverage(
         test_set=segmentation.test_set,
         method=segmentation.method,
@@ -90,9 +90,9 @@ def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: 
         dropped_seconds=round(max(0.0, speech - common), 3),
         outside_seconds=round(max(0.0, sum(map(_total, held.values())) - common), 3),
         sentences=len(sentences),
-        split=sum(fate.split for fate in fates),
-        merged=sum(fate.merged for fate in fates),
-        lost=sum(fate.lost for fate in fates),
+        split=sum(one.split for one in found),
+        merged=sum(one.merged for one in found),
+        lost=sum(one.lost for one in found),
         segments=len(segmentation.segments),
         lengths=_lengths([segment.duration for segment in segmentation.segments]),
     )
@@ -113,7 +113,7 @@ def _by_recording(segments: Iterable[Segment]) -> dict[str, list[Stretch]]:
 
 
 def _union(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Return sorted stretches with overlapping ones made one."""
+    """Return sorted stretches with overlapping ones joined."""
     joined: list[Stretch] = []
     for stretch in stretches:
         if joined and stretch.start <= joined[-1].stop:
@@ -128,7 +128,7 @@ def _total(stretches: Iterable[Stretch]) -> float:
 
 
 def _shared(left: Sequence[Stretch], right: Sequence[Stretch]) -> float:
-    """Return the seconds that two sorted rows of disjoint stretches have in common."""
+    """Return the seconds that two sorted sequences of disjoint stretches have in common."""
     shared, i, j = 0.0, 0, 0
     while i < len(left) and j < len(right):
         shared += max(0.0, min(left[i].stop, right[j].stop) - max(left[i].start, right[j].start))
@@ -140,25 +140,26 @@ def _shared(left: Sequence[Stretch], right: Sequence[Stretch]) -> float:
 
 
 def _sentence_coverages(sentences: Sequence[Stretch], segments: Sequence[Stretch]) -> list[_SentenceCoverage]:
-    """Say of each sentence of a recording what its segments do to it; both sorted by start."""
-    holders = [_touching(sentence, segments) for sentence in sentences]
-    guests: dict[int, int] = {}
-    for places in holders:
+    """Return how the segments of a recording cover each of its sentences; both sorted by start."""
+    overlaps = [_overlapping(sentence, segments) for sentence in sentences]
+    counts: dict[int, int] = {}
+    for places in overlaps:
         for place in places:
-            guests[place] = guests.get(place, 0) + 1
+            counts[place] = counts.get(place, 0) + 1
     return [
-        _SentenceCoverage(len(places) > 1, any(guests[place] > 1 for place in places), not places) for places in holders
+        _SentenceCoverage(len(places) > 1, any(counts[place] > 1 for place in places), not places)
+        for places in overlaps
     ]
 
 
-def _touching(sentence: Stretch, segments: Sequence[Stretch]) -> list[int]:
-    """Return the positions of the segments that share `TOUCH` seconds with a sentence, or most of a shorter one."""
+def _overlapping(sentence: Stretch, segments: Sequence[Stretch]) -> list[int]:
+    """Return the positions of segments that share `OVERLAP` seconds with a sentence, or half of a shorter one."""
     found = []
     for place, segment in enumerate(segments):
         if segment.start >= sentence.stop:
             break
         shared = min(sentence.stop, segment.stop) - max(sentence.start, segment.start)
-        if shared >= min(TOUCH, (sentence.stop - sentence.start) / 2):
+        if shared >= min(OVERLAP, (sentence.stop - sentence.start) / 2):
             found.append(place)
     return found
 

@@ -1,17 +1,18 @@
-"""Cutting: from a recording's frame probabilities to its segments, and what there is to say about them."""
+"""From frame probabilities to segments, by the algorithm that a task names, with findings about what was lost."""
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import msgspec
-
 from harness.audio.recording import Recording
 from harness.config.segmentation import Algorithm, Segmenting
+from harness.core.files import key_of
 from harness.core.findings import Finding, Severity
+from harness.segmentation.frame_store import FrameClassifier, all_frames
 from harness.segmentation.frames import DECIMALS, Frames, Limits, Span
 from harness.segmentation.pdac import pdac, pdac_not_strict, pdac_whole
 from harness.segmentation.pstrm import pstrm, pstrm_aligned, pstrm_cuts
+from harness.segmentation.segmenter import Cut, SegmentationRequest, SegmentationResult
 from harness.testsets.segments import Segment
 
 _ALGORITHMS: dict[Algorithm, Callable[[Frames, Limits], tuple[Span, ...]]] = {
@@ -23,18 +24,24 @@ _ALGORITHMS: dict[Algorithm, Callable[[Frames, Limits], tuple[Span, ...]]] = {
 }
 
 
-class Cut(msgspec.Struct, frozen=True):
-    """One recording's segments, in order of time, and findings about them."""
+def segment_frames(request: SegmentationRequest, classifier: FrameClassifier) -> SegmentationResult:
+    """Segment a test set by the frame probabilities of a classifier; a stored result is read.
 
-    segments: tuple[Segment, ...]
-    findings: tuple[Finding, ...]
+    Raises:
+        UserError: a recording does not read, a model is missing, or a stored file is damaged.
+    """
+    settings, identity = request.settings, classifier.identity
+    limits = f"max:{settings.max_seconds:g}|min:{settings.min_seconds:g}|threshold:{settings.threshold:g}"
+    method = f"{identity[0]}|{settings.algorithm}|{limits}|window:{settings.window:g}|{key_of(identity)[:16]}"
+    frames = all_frames(request.test_set, classifier, request.workdir)
+    return request.stored(method, lambda: ((recording, cut(recording, found, settings)) for recording, found in frames))
 
 
 def cut(recording: Recording, frames: Frames, settings: Segmenting) -> Cut:
-    """Cut a recording.
+    """Segment one recording.
 
-    An empty span (the published algorithms' outcome for a recording without speech) becomes no segment, since no model
-    can hear one; a span beyond the model's window is divided further; a last frame that leaves the recording is cut.
+    Empty spans, which the published algorithms return for a recording without speech, are left out; a span that is
+    longer than the model's window is divided further; a segment ends at the end of the recording at the latest.
     """
     wav, limits = recording.path.name, Limits(settings.max_seconds, settings.min_seconds, settings.threshold)
     spans = [span for span in _ALGORITHMS[settings.algorithm](frames, limits) if span.stop > span.start]
@@ -70,7 +77,7 @@ def _warning(wav: str, rule: str, sentence: str) -> Finding:
 def _silent(wav: str, frames: Frames, spans: Sequence[Span], limits: Limits) -> tuple[Finding, ...]:
     if spans or (frames.probabilities >= limits.threshold).any():
         return ()
-    sentence = f"No frame reaches the threshold {limits.threshold:g}: the recording has no segment; listen to it."
+    sentence = f"No frame reaches the threshold {limits.threshold:g}, so the recording has no segment: check it."
     return (_warning(wav, "no-speech", sentence),)
 
 
@@ -88,7 +95,7 @@ def _too_long(wav: str, frames: Frames, spans: Sequence[Span], settings: Segment
 
 
 def _dropped(wav: str, frames: Frames, spans: Sequence[Span], limits: Limits) -> tuple[Finding, ...]:
-    """Say how much of what the segmenter itself holds for speech is in no segment; one frame per split is usual."""
+    """Report how much of the speech that the segmenter found is in no segment; the frame of a split does not count."""
     outside = frames.probabilities >= limits.threshold
     for span in spans:
         outside[span.start : span.stop] = False
@@ -98,7 +105,7 @@ def _dropped(wav: str, frames: Frames, spans: Sequence[Span], limits: Limits) ->
     if not lost:
         return ()
     sentence = (
-        f"{frames.seconds(lost):.2f} s that the segmenter holds for speech are in no segment: the algorithms "
+        f"{frames.seconds(lost):.2f} s of what the segmenter classifies as speech are in no segment: the algorithms "
         "pdac-whole and pstrm-aligned drop none."
     )
     return (_warning(wav, "speech-dropped", sentence),)
@@ -109,7 +116,7 @@ def _shifted(wav: str, frames: Frames, limits: Limits) -> tuple[Finding, ...]:
     if not shift:
         return ()
     sentence = (
-        f"pSTRM as published places later segments too early, the last by {frames.seconds(shift):.2f} s: the algorithm "
-        "pstrm-aligned does not."
+        f"pSTRM as published places later segments too early, the last one by {frames.seconds(shift):.2f} s: use the "
+        "algorithm pstrm-aligned."
     )
     return (_warning(wav, "shifted", sentence),)

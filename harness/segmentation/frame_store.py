@@ -1,32 +1,49 @@
-"""Frame probabilities as files: what is slow about segmenting is done once per recording and kept by content.
+"""Stored frame probabilities: a model classifies each recording once, whatever the limits or the algorithm.
 
-Other limits, another algorithm: the same file. A kill loses at most the recording in work.
+Each result is a JSON envelope with the frame rate and the sha256 of a `.npy` file beside it that holds the
+probabilities. The array is written first, so that a killed process leaves no envelope without its array.
 """
 
+import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+import msgspec
 
 from harness.audio.recording import Recording, open_recording
 from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
-from harness.core.files import key_of, published
+from harness.core.files import read_bounded, write_bytes
 from harness.core.progress import Advance, progress
+from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.segmentation.frames import Frames
+from harness.testsets.testset import TestSet
 
-if TYPE_CHECKING:
-    from harness.testsets.testset import TestSet
 
-FORMAT = 1
+class StoredFrames(msgspec.Struct, frozen=True):
+    """The frame rate of a recording's probabilities, and the checksum of the file that holds them.
+
+    Attributes:
+        rate: frames per second.
+        sha256: of the `.npy` file beside the envelope.
+    """
+
+    rate: float
+    sha256: str
+
+
+FRAMES = Store("frames", StoredFrames, 2)
 
 
 class FrameClassifier(Protocol):
-    """Hears recordings frame by frame."""
+    """Classifies the frames of recordings as speech or not."""
 
     @property
     def identity(self) -> list[object]:
-        """What its probabilities depend on beside the recording."""
+        """Everything that determines its probabilities beside the recording; the first item is its name."""
 
     def units(self, recording: Recording) -> int:
         """Return how many units of work a recording is."""
@@ -35,47 +52,43 @@ class FrameClassifier(Protocol):
         """Return the probabilities of a recording's frames."""
 
 
-def all_frames(
-    test_set: "TestSet", classifier: FrameClassifier, workdir: WorkDir
-) -> Iterator[tuple[Recording, Frames]]:
-    """Yield every recording of a test set in FILE_ORDER order with its frames; what is stored already is read.
+def all_frames(test_set: TestSet, classifier: FrameClassifier, workdir: WorkDir) -> Iterator[tuple[Recording, Frames]]:
+    """Yield every recording of a test set in FILE_ORDER with its frames; stored ones are read.
+
+    A killed process loses at most the recording that it was classifying.
 
     Raises:
         UserError: a recording is missing or does not read, a model is missing, or a stored file is damaged.
     """
     recordings = [open_recording(test_set.audio / wav) for wav in test_set.file_order]
-    sums = directory_digests(test_set.audio, test_set.file_order, workdir.cache)
-    with progress(f"listen {test_set.name}", sum(map(classifier.units, recordings))) as advance:
+    digests = directory_digests(test_set.audio, test_set.file_order, workdir.cache)
+    with progress(f"classify frames of {test_set.name}", sum(map(classifier.units, recordings))) as advance:
         for recording, wav in zip(recordings, test_set.file_order, strict=True):
-            key = key_of(["frames", FORMAT, classifier.identity, sums[wav].sha256])
-            path = workdir.segmentations / "frames" / f"{key}.npz"
-            if path.is_file():
-                frames = _read(path)
+            inputs = [classifier.identity, digests[wav].sha256]
+            entry = FRAMES.entry(workdir.segmentations / "frames", inputs)
+            stored = entry.read()
+            if stored is not None:
+                frames = _read(entry.path.with_suffix(".npy"), stored)
                 advance(classifier.units(recording))
             else:
                 frames = classifier.classify(recording, advance)
-                _write(path, frames)
+                entry.write(_write(entry.path.with_suffix(".npy"), frames))
             yield recording, frames
 
 
-def _write(path: Path, frames: Frames) -> None:
+def _write(path: Path, frames: Frames) -> StoredFrames:
     import numpy as np
 
-    with published(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, probabilities=frames.probabilities, rate=np.float64(frames.rate))
+    buffer = io.BytesIO()
+    np.save(buffer, frames.probabilities, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+    return StoredFrames(frames.rate, hashlib.sha256(buffer.getvalue()).hexdigest())
 
 
-def _read(path: Path) -> Frames:
-    import zipfile
-
+def _read(path: Path, stored: StoredFrames) -> Frames:
     import numpy as np
 
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            frames = Frames(stored["probabilities"], float(stored["rate"]))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} does not read ({error}): delete it and segment again.") from error
-    values = frames.probabilities
-    if values.dtype != np.float64 or values.ndim != 1 or not len(values) or not frames.rate > 0:
-        raise UserError(f"{path} does not hold frame probabilities: delete it and segment again.")
-    return frames
+    content = read_bounded(path)
+    if hashlib.sha256(content).hexdigest() != stored.sha256:
+        raise UserError(f"{path} was changed after it was written: remove it and the .json file beside it.")
+    return Frames(np.load(io.BytesIO(content), allow_pickle=False), stored.rate)

@@ -1,4 +1,4 @@
-"""Frames: how likely each short stretch of a recording is speech, and spans of frames."""
+"""Frame probabilities, and spans of frames."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +31,7 @@ class Frames:
     rate: float
 
     def seconds(self, frames: int) -> float:
-        """Return how long that many frames last, rounded to `DECIMALS`."""
+        """Return the duration of a number of frames in seconds, rounded to `DECIMALS`."""
         return round(float(frames) / self.rate, DECIMALS)
 
     def duration(self, span: Span) -> float:
@@ -41,7 +41,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Limits:
-    """What segments have to keep.
+    """Limits of segments.
 
     Attributes:
         max_seconds: segments are shorter than this.

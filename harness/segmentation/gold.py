@@ -1,20 +1,13 @@
 """Gold segments: the sentence boundaries that come with a test set."""
 
-from typing import TYPE_CHECKING
-
 from harness.core.errors import UserError
-from harness.testsets.segments import Segmentation
-
-if TYPE_CHECKING:
-    from harness.testsets.testset import TestSet
+from harness.segmentation.segmenter import SEGMENTERS, Basis, SegmentationRequest, SegmentationResult, Segmenter
 
 
-def gold(test_set: "TestSet") -> Segmentation:
-    """Return the segmentation that came with a test set.
+def _segment(request: SegmentationRequest) -> SegmentationResult:
+    if request.test_set.gold is None:
+        raise UserError(f"Test set {request.test_set.name!r} has no gold segments: choose another segmentation.")
+    return SegmentationResult(request.test_set.gold)
 
-    Raises:
-        UserError: the set came unsegmented.
-    """
-    if test_set.gold is None:
-        raise UserError(f"Test set {test_set.name!r} came without gold segments: choose another segmentation.")
-    return test_set.gold
+
+SEGMENTERS.add("gold", Segmenter(Basis.GOLD, _segment), __name__)

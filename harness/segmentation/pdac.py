@@ -1,11 +1,11 @@
-"""pDAC: probabilistic divide and conquer, which splits at the least likely frame until every segment is short enough.
+"""pDAC, probabilistic divide and conquer: spans are split at their least likely frame until all are short enough.
 
 Source: Tsiamas et al., Interspeech 2022, section 3.3, and the main branch of github.com/mt-upc/SHAS. For the same
 probabilities `pdac` and `pdac_not_strict` give the published code's spans, its faults included: a recording without
 speech gives one empty span, and the strict rule drops speech where it finds no allowed split. `pdac_whole` drops none.
 
-Equal probabilities are taken from the left. The published code leaves their order to numpy's unstable sort, which
-differs between processors. Where it recurses, this walks a stack: a recording of hours would exceed Python's depth.
+Of equal probabilities the leftmost is used; in the published code their order depends on numpy's unstable sort, which
+differs between processors. A stack replaces the published recursion, which exceeds Python's limit on long recordings.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def pdac(frames: Frames, limits: Limits) -> tuple[Span, ...]:
-    """Divide strictly: every segment is shorter than the limit, and what cannot be split so loses its short halves.
+    """Divide strictly: every segment is shorter than the limit; where no split is allowed, short halves are dropped.
 
     Source: the published default.
     """
@@ -38,13 +38,13 @@ def pdac_not_strict(frames: Frames, limits: Limits) -> tuple[Span, ...]:
 def pdac_whole(frames: Frames, limits: Limits) -> tuple[Span, ...]:
     """Divide strictly and keep all speech: a split's frame too, and short halves where no split is allowed.
 
-    Ours. Every frame from the threshold up lies in exactly one span, and no span is empty.
+    Not published. Every frame with at least the threshold is in exactly one span, and no span is empty.
     """
     return tuple(span for span in _divide(_SpeechIndex(frames, limits), _whole) if span.stop > span.start)
 
 
 class _SpeechIndex:
-    """A recording's frames, prepared so that trimming a span takes no search."""
+    """The frames of a recording with an index, so that a span is trimmed in constant time."""
 
     def __init__(self, frames: Frames, limits: Limits) -> None:
         self.frames = frames
@@ -53,7 +53,7 @@ class _SpeechIndex:
 
     @cached_property
     def _speech_from(self) -> "NDArray[np.int64]":
-        """For each frame the first one from it on that is speech; the number of frames where there is none."""
+        """For each frame the first speech frame at or after it; the number of frames where there is none."""
         import numpy as np
 
         count = len(self.values)
@@ -62,19 +62,19 @@ class _SpeechIndex:
 
     @cached_property
     def _speech_until(self) -> "NDArray[np.int64]":
-        """For each position the frame after the last speech before it; 0 where there is none."""
+        """For each position the frame after the last speech frame before it; 0 where there is none."""
         import numpy as np
 
         own = np.where(self.values >= self.limits.threshold, np.arange(1, len(self.values) + 1), 0)
         return np.concatenate([[0], np.maximum.accumulate(own)]).astype(np.int64)
 
     def trim(self, start: int, stop: int) -> Span:
-        """Return the span from its first to its last frame of speech; without speech, nothing at its start."""
+        """Return the span from its first to its last speech frame; without speech, an empty span at its start."""
         first = int(self._speech_from[start])
         return Span(first, int(self._speech_until[stop])) if first < stop else Span(start, start)
 
     def halves(self, span: Span, split: int) -> tuple[Span, Span]:
-        """Return what is left of a span on both sides of a frame, each side trimmed."""
+        """Return the two sides of a frame in a span, each trimmed."""
         return self.trim(span.start, split), self.trim(split + 1, span.stop)
 
     def long_enough(self, span: Span) -> bool:
@@ -103,16 +103,16 @@ class _SpeechIndex:
 
 
 _Rule = Callable[[_SpeechIndex, Span], tuple[Span, ...] | None]
-"""Splits a span that is too long into what is to be looked at again; None when it stays as it is."""
+"""Splits a span that is too long into spans that are checked again; returns None where it is kept as it is."""
 
 
-def _divide(ground: _SpeechIndex, rule: _Rule) -> tuple[Span, ...]:
+def _divide(index: _SpeechIndex, rule: _Rule) -> tuple[Span, ...]:
     done: list[Span] = []
-    waiting = [ground.trim(0, len(ground.values))]
+    waiting = [index.trim(0, len(index.values))]
     while waiting:
         span = waiting.pop()
-        too_long = ground.frames.duration(span) >= ground.limits.max_seconds
-        parts = rule(ground, span) if too_long else None
+        too_long = index.frames.duration(span) >= index.limits.max_seconds
+        parts = rule(index, span) if too_long else None
         if parts is None:
             done.append(span)
         else:
@@ -120,31 +120,31 @@ def _divide(ground: _SpeechIndex, rule: _Rule) -> tuple[Span, ...]:
     return tuple(done)
 
 
-def _strict(ground: _SpeechIndex, span: Span) -> tuple[Span, ...]:
+def _strict(index: _SpeechIndex, span: Span) -> tuple[Span, ...]:
     import numpy as np
 
-    split = ground.best_split(span)
+    split = index.best_split(span)
     if split is not None:
-        return ground.halves(span, split)
-    # The published search ends at the most likely frame, and goes on with the halves that this one leaves.
-    last = span.stop - 1 - int(np.argmax(ground.values[span.start : span.stop][::-1]))
-    return tuple(half for half in ground.halves(span, last) if ground.long_enough(half))
+        return index.halves(span, split)
+    # The published search tries the frames by probability and ends at the most likely one, whose halves it keeps.
+    last = span.stop - 1 - int(np.argmax(index.values[span.start : span.stop][::-1]))
+    return tuple(half for half in index.halves(span, last) if index.long_enough(half))
 
 
-def _not_strict(ground: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
-    split = ground.best_split(span)
-    if split is None or ground.values[split] > ground.limits.threshold:
+def _not_strict(index: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
+    split = index.best_split(span)
+    if split is None or index.values[split] > index.limits.threshold:
         return None
-    return ground.halves(span, split)
+    return index.halves(span, split)
 
 
-def _whole(ground: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
+def _whole(index: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
     import numpy as np
 
     if span.stop - span.start < 2:
         return None
-    split = ground.best_split(span)
+    split = index.best_split(span)
     if split is None:
         margin = max(1, (span.stop - span.start) // 4)
-        split = span.start + margin + int(np.argmin(ground.values[span.start + margin : span.stop - margin + 1]))
-    return ground.trim(span.start, split), ground.trim(split, span.stop)
+        split = span.start + margin + int(np.argmin(index.values[span.start + margin : span.stop - margin + 1]))
+    return index.trim(span.start, split), index.trim(split, span.stop)

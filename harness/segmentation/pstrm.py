@@ -1,8 +1,8 @@
-"""pSTRM: probabilistic streaming, which goes through a recording and cuts each stretch at its least likely frame.
+"""pSTRM, probabilistic streaming: a recording is cut from left to right, each part at its least likely frame.
 
 Source: the experimental branch of github.com/mt-upc/SHAS. For the same probabilities `pstrm` gives the published code's
-spans, its faults included: where it puts what is left of a stretch before the rest of the recording, one frame is lost
-between them, and everything behind is placed that much too early. `pstrm_aligned` keeps every frame in its place.
+spans, its faults included: where it joins the rest of a part with the rest of the recording, one frame between them is
+lost, and each time all later spans move one frame too early. `pstrm_aligned` keeps every frame in its place.
 """
 
 from typing import TYPE_CHECKING
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOISE_SECONDS = 0.2
-"""The published script drops shorter segments of pSTRM as noise."""
+"""Segments of pSTRM that are shorter than this are dropped as noise by the published script."""
 
 
 def pstrm(frames: Frames, limits: Limits) -> tuple[Span, ...]:
-    """Cut as the published script does: what is shorter than `NOISE_SECONDS` is dropped."""
+    """Cut as the published script does: spans shorter than `NOISE_SECONDS` are dropped."""
     return tuple(span for span in pstrm_cuts(frames, limits)[0] if frames.duration(span) >= NOISE_SECONDS)
 
 
 def pstrm_aligned(frames: Frames, limits: Limits) -> tuple[Span, ...]:
     """Cut in the same way, but keep every frame in its place, the frame at the limit too.
 
-    Ours. Every frame above the threshold lies in exactly one span, and no span is empty.
+    Not published. Every frame above the threshold is in exactly one span, and no span is empty.
     """
     values, threshold = frames.probabilities, limits.threshold
     most, least = int(limits.max_seconds * frames.rate), int(limits.min_seconds * frames.rate)
@@ -47,12 +47,12 @@ def pstrm_cuts(frames: Frames, limits: Limits) -> tuple[tuple[Span, ...], int]:
     """Cut as the published function does.
 
     Returns:
-        The spans, empty ones among them, and by how many frames the last of them stands too early.
+        The spans, some of them empty, and by how many frames the last of them is too early.
     """
     values, threshold = frames.probabilities.copy(), limits.threshold
     most, least = int(limits.max_seconds * frames.rate), int(limits.min_seconds * frames.rate)
     done: list[Span] = []
-    # A span counts frames of `values`; taking `shift` from it gives the place that the published code writes down.
+    # Spans are positions in `values`; minus `shift` they are the positions that the published code returns.
     rest, shift = _trimmed(values, Span(0, len(values)), threshold), 0
     while frames.duration(rest) > 0:
         head = Span(rest.start, min(rest.start + most, rest.stop))
@@ -75,7 +75,7 @@ def pstrm_cuts(frames: Frames, limits: Limits) -> tuple[tuple[Span, ...], int]:
 
 
 def _weakest(head: "NDArray[np.float64]", least: int, threshold: float) -> int | None:
-    """Return the least likely frame from `least` on, or None when it is speech or there is none."""
+    """Return the least likely frame from `least` on, or None where it is speech or there is none."""
     import numpy as np
 
     if len(head) <= least:
@@ -85,7 +85,7 @@ def _weakest(head: "NDArray[np.float64]", least: int, threshold: float) -> int |
 
 
 def _joined(values: "NDArray[np.float64]", left: Span, right: Span) -> Span:
-    """Move the frames of `left` against those of `right`, over the frame between them; return the whole."""
+    """Move the frames of `left` by one, so that they overwrite the frame before `right`; return the joined span."""
     values[left.start + 1 : left.stop + 1] = values[left.start : left.stop].copy()
     return Span(left.start + 1, right.stop)
 
@@ -95,7 +95,7 @@ def _moved(span: Span, shift: int) -> Span:
 
 
 def _trimmed(values: "NDArray[np.float64]", span: Span, threshold: float) -> Span:
-    """Return the span from its first to its last frame above the threshold; else nothing at its start."""
+    """Return the span from its first to its last frame above the threshold, or an empty span at its start."""
     import numpy as np
 
     above = np.flatnonzero(values[span.start : span.stop] > threshold)

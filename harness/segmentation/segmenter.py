@@ -1,137 +1,126 @@
-"""The verb: from a test set and a task's settings to its segments, stored by content."""
+"""What a segmenter is, and the registry of all segmenters.
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+A new segmenter is one module in this folder, or in an installed package with an entry point of the group
+`stcompress.segmenters`, that adds itself:
+
+    SEGMENTERS.add("mine", Segmenter(Basis.AUDIO, segment), __name__)
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
-from harness.audio.recording import open_recording
+from harness.audio.recording import Recording
 from harness.config.segmentation import FILE, Segmenting
-from harness.core.errors import UserError, check_format
-from harness.core.files import key_of, read_json, write_json
 from harness.core.findings import Finding
-from harness.core.progress import log
+from harness.core.registry import Registry
+from harness.core.store import Store
 from harness.core.workdir import WorkDir
-from harness.segmentation.coverage import Coverage, coverage
-from harness.segmentation.cut import cut
-from harness.segmentation.fixed import fixed
-from harness.segmentation.frame_store import FrameClassifier, all_frames
-from harness.segmentation.gold import gold
-from harness.segmentation.shas import ShasFrameClassifier
-from harness.segmentation.silero import SileroFrameClassifier, speech
 from harness.testsets.segments import Segment, Segmentation
-from harness.testsets.segments_yaml import from_file
-
-if TYPE_CHECKING:
-    from harness.testsets.testset import TestSet
-
-FORMAT = 1
+from harness.testsets.testset import TestSet
 
 
 class SegmentationResult(msgspec.Struct, frozen=True):
-    """A segmentation, and what there is to say about how it was made.
+    """A segmentation and the findings about it.
 
     Attributes:
         segmentation: the segments.
         findings: about recordings and segments.
-        format_version: of the file.
     """
 
     segmentation: Segmentation
     findings: tuple[Finding, ...] = ()
-    format_version: int = FORMAT
 
 
-def segment(test_set: "TestSet", settings: Segmenting, workdir: WorkDir, device: str = "cpu") -> Segmentation:
-    """Segment a test set in the way that a task's settings name for it; findings go to stderr.
+class Cut(msgspec.Struct, frozen=True):
+    """The segments of one recording, in order of time, and findings about them."""
 
-    Args:
+    segments: tuple[Segment, ...]
+    findings: tuple[Finding, ...]
+
+
+SEGMENTATIONS = Store("segmentation", SegmentationResult, 2)
+
+
+@dataclass(frozen=True)
+class SegmentationRequest:
+    """What a segmenter is called with.
+
+    Attributes:
         test_set: what to segment.
         settings: the task's `segmenting`.
-        workdir: where segmentations and frame probabilities are kept; what is there already is read.
-        device: torch's name of the device that SHAS runs on.
+        workdir: where segmentations and frame probabilities are stored.
+        device: torch's name of the device that models run on.
+    """
+
+    test_set: TestSet
+    settings: Segmenting
+    workdir: WorkDir
+    device: str = "cpu"
+
+    def stored(self, method: str, cuts: Callable[[], Iterable[tuple[Recording, Cut]]]) -> SegmentationResult:
+        """Return the stored result of a method on the test set, or make and store it.
+
+        Args:
+            method: the segmenter with everything that determines its segments, as `Segmentation.method` records it.
+            cuts: returns every recording with its segments, in the order of FILE_ORDER.
+
+        Raises:
+            UserError: the stored file is damaged or of a newer format, or cannot be written.
+        """
+
+        def make() -> SegmentationResult:
+            segments: list[Segment] = []
+            findings: list[Finding] = []
+            for recording, cut in cuts():
+                segments += cut.segments
+                findings += [*recording.findings, *cut.findings]
+            return SegmentationResult(Segmentation(self.test_set.name, method, tuple(segments)), tuple(findings))
+
+        inputs = [self.test_set.key, method]
+        return SEGMENTATIONS.entry(self.workdir.segmentations, inputs, self.test_set.name).get(make)
+
+
+class Basis(StrEnum):
+    """What a segmenter finds boundaries by. Tables list segmenters in this order."""
+
+    GOLD = "gold segments"
+    MODEL = "frame probabilities of a model"
+    AUDIO = "samples"
+    LENGTH = "length of the recording"
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A registered segmenter.
+
+    Attributes:
+        basis: what it finds boundaries by; `GOLD` works on test sets with gold segments only.
+        segment: segments a test set by the settings of its request. Raises UserError when the test set does not suit,
+            a recording does not read, or a model is missing.
+    """
+
+    basis: Basis
+    segment: Callable[[SegmentationRequest], SegmentationResult]
+
+
+SEGMENTERS: Registry[Segmenter] = Registry("segmenter", "harness.segmentation", "segmenters")
+
+
+def segmenter_names() -> tuple[str, ...]:
+    """Return the names of all segmenters in the order of tables: by basis, then by name."""
+    order = list(Basis)
+    return tuple(entry.name for entry in sorted(SEGMENTERS, key=lambda one: (order.index(one.value.basis), one.name)))
+
+
+def check_methods(settings: Segmenting) -> None:
+    """Check that every method that a task names is registered.
 
     Raises:
-        UserError: the method does not suit the set, a recording does not read, or a model is missing.
+        UserError: one is not.
     """
-    made = segment_with_findings(test_set, settings, workdir, device)
-    for finding in made.findings:
-        log(str(finding))
-    return made.segmentation
-
-
-def segment_with_findings(
-    test_set: "TestSet", settings: Segmenting, workdir: WorkDir, device: str = "cpu"
-) -> SegmentationResult:
-    """Segment as `segment` does, and return the findings."""
-    method = settings.method_for(test_set.name, test_set.campaign_name)
-    if method == "gold":
-        return SegmentationResult(gold(test_set))
-    if method.startswith(FILE):
-        return SegmentationResult(from_file(test_set, Path(method.removeprefix(FILE)).expanduser()))
-    if method == "fixed":
-        return SegmentationResult(_fixed(test_set, settings.max_seconds))
-    listener = SileroFrameClassifier() if method == "silero" else ShasFrameClassifier(settings.shas, device, workdir)
-    return _stored(test_set, settings, listener, workdir)
-
-
-def coverage_of(test_set: "TestSet", segmentation: Segmentation, workdir: WorkDir) -> Coverage:
-    """Say how much speech a segmentation drops or splits: against gold sentences, else against what silero-vad hears.
-
-    Raises:
-        MissingExtraError: there are no gold sentences, and silero-vad is not installed.
-    """
-    if test_set.gold is not None:
-        return coverage(segmentation, test_set.gold.segments, "gold")
-    heard = all_frames(test_set, SileroFrameClassifier(), workdir)
-    stretches = [stretch for recording, frames in heard for stretch in speech(recording, frames)]
-    return coverage(segmentation, stretches, "silero")
-
-
-def _fixed(test_set: "TestSet", max_seconds: float) -> Segmentation:
-    recordings = [open_recording(test_set.audio / wav) for wav in test_set.file_order]
-    segments = tuple(one for recording in recordings for one in fixed(recording, max_seconds))
-    return Segmentation(test_set.name, f"fixed|max:{max_seconds:g}", segments)
-
-
-def _stored(
-    test_set: "TestSet", settings: Segmenting, listener: FrameClassifier, workdir: WorkDir
-) -> SegmentationResult:
-    method = _signature(settings, listener)
-    key = key_of(["segmentation", FORMAT, test_set.key, method])
-    path = workdir.segmentations / f"{test_set.name}-{key[:32]}.json"
-    stored = _read(path)
-    if stored is None:
-        stored = _listen(test_set, settings, listener, workdir)
-        write_json(path, stored)
-    return stored
-
-
-def _signature(settings: Segmenting, listener: FrameClassifier) -> str:
-    limits = f"max:{settings.max_seconds:g}|min:{settings.min_seconds:g}|threshold:{settings.threshold:g}"
-    identity = listener.identity
-    return f"{identity[0]}|{settings.algorithm}|{limits}|window:{settings.window:g}|{key_of(identity)[:16]}"
-
-
-def _listen(
-    test_set: "TestSet", settings: Segmenting, listener: FrameClassifier, workdir: WorkDir
-) -> SegmentationResult:
-    segments: list[Segment] = []
-    findings: list[Finding] = []
-    for recording, frames in all_frames(test_set, listener, workdir):
-        found = cut(recording, frames, settings)
-        segments += found.segments
-        findings += [*recording.findings, *found.findings]
-    made = Segmentation(test_set.name, _signature(settings, listener), tuple(segments))
-    return SegmentationResult(made, tuple(findings))
-
-
-def _read(path: Path) -> SegmentationResult | None:
-    if not path.is_file():
-        return None
-    value = read_json(path)
-    check_format(str(path), value.get("format_version") if isinstance(value, dict) else None, FORMAT)
-    try:
-        return msgspec.convert(value, SegmentationResult)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{path} does not read ({error}): delete it and segment again.") from error
+    for method in (settings.default, *settings.sets.values()):
+        if not method.startswith(FILE):
+            SEGMENTERS.get(method)

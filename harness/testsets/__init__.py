@@ -1,1 +1,1 @@
-"""Test sets: recordings, segments and references, and how they are loaded."""
+"""Test sets: recordings, segments and references, read and checked."""

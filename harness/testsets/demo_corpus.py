@@ -1,7 +1,7 @@
-"""The demo's spoken corpus, brought into the layout of the ACL 60/60 release.
+"""The demo's spoken corpus, converted to the layout of the ACL 60/60 release.
 
-The corpus is committed small: for every split a folder with `FILE_ORDER`, `<talk>.flac`, and `sentences.jsonl` with one
-object per sentence: `talk`, `start` and `end` (samples), and the sentence in each language under its code.
+Each split is committed as a folder with `FILE_ORDER`, `<talk>.flac`, and `sentences.jsonl` with one object per
+sentence: `talk`, `start` and `end` (samples), and the sentence in each language under its code.
 """
 
 import shutil
@@ -14,11 +14,15 @@ import msgspec
 from harness.audio.recording import RATE, write_pcm
 from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, read_bounded, sha256_of, write_bytes
-from harness.testsets.acl6060 import Acl6060Layout, read_file_order
+from harness.core.locks import exclusive
+from harness.core.workdir import WorkDir
+from harness.testsets.acl6060 import Acl6060Layout, read_file_order, read_release, split_folder
+from harness.testsets.layout import LAYOUTS, LayoutRequest
+from harness.testsets.testset import TestSet
 
 FORMAT = 1
 ROOT = Path("2") / "acl_6060"
-"""Folder inside the released archive that holds the splits."""
+"""Folder of the splits inside the released archive."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ class DemoCorpus:
     """One split as committed.
 
     Attributes:
-        folder: where it lies.
+        folder: the committed folder.
         split: `dev` or `eval`.
-        languages: codes of the languages to write, the source's first.
+        languages: codes of the languages to write, the source language first.
     """
 
     folder: Path
@@ -54,7 +58,7 @@ class DemoCorpus:
 
     @property
     def key(self) -> str:
-        """sha256 over everything that the materialised files are made from."""
+        """sha256 over everything that determines the converted files."""
         files = [self.folder / "FILE_ORDER", self.folder / "sentences.jsonl"]
         files += [self.folder / f"{talk}.flac" for talk in read_file_order(files[0])]
         for file in files:
@@ -63,26 +67,27 @@ class DemoCorpus:
         return key_of([FORMAT, self.split, self.languages, [[file.name, sha256_of(file)] for file in files]])
 
 
-def materialise(corpus: DemoCorpus, name: str, testsets: Path) -> Path:
-    """Write the corpus as an unpacked ACL 60/60 archive; what is there already is left alone.
+def materialise(corpus: DemoCorpus, name: str, workdir: WorkDir) -> Path:
+    """Write the corpus as an unpacked ACL 60/60 archive, unless it is in the work directory already.
 
     Args:
         corpus: what to write.
-        name: label of the folder for people; its identity is the key behind it.
-        testsets: folder in which the test sets lie.
+        name: begins the folder's name, for people; the key that follows identifies it.
+        workdir: where the test sets are.
 
     Returns:
-        The folder that holds the split's folder.
+        The parent of the split's folder.
 
     Raises:
-        UserError: a file of the corpus is missing or does not read.
+        UserError: a file of the corpus is missing or damaged, or another process is writing it.
     """
-    final = testsets / f"{name}-{corpus.key[:16]}"
+    final = workdir.testsets / f"{name}-{corpus.key[:16]}"
     if not final.is_dir():
-        partial = final.with_name(f"{final.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        _write(corpus, Acl6060Layout(partial / ROOT / corpus.split, corpus.split))
-        publish_directory(partial, final)
+        with exclusive(final, f"is importing {name}", workdir.locks):
+            partial = final.with_name(f"{final.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            _write(corpus, Acl6060Layout(partial / ROOT / corpus.split, corpus.split))
+            publish_directory(partial, final)
     return final / ROOT
 
 
@@ -106,12 +111,12 @@ def _write(corpus: DemoCorpus, layout: Acl6060Layout) -> None:
 def _write_talk(
     corpus: DemoCorpus, layout: Acl6060Layout, talk: str, sentences: Sequence[DemoSentence], number: int
 ) -> int:
-    """Write one talk whole and in slices; return the number of the next slice."""
+    """Write one talk and its gold segments; return the number of the next gold segment."""
     pcm = _decode(corpus.folder / f"{talk}.flac")
     write_pcm(layout.full / f"{talk}.wav", pcm)
     for index, sentence in enumerate(sentences):
         if not 0 <= sentence.start < sentence.end <= len(pcm) // 2:
-            raise UserError(f"A sentence of {talk} lies outside of its recording: restore the demo's corpus.")
+            raise UserError(f"A sentence of {talk} is outside its recording: restore the demo's corpus.")
         write_pcm(layout.sentence(number + index), pcm[2 * sentence.start : 2 * sentence.end])
     return number + len(sentences)
 
@@ -140,7 +145,16 @@ def _sentence(where: str, row: bytes, languages: Sequence[str]) -> DemoSentence:
         texts = {language: str(fields[language]) for language in languages}
         sentence = DemoSentence(str(fields["talk"]), int(fields["start"]), int(fields["end"]), texts)
     except (msgspec.DecodeError, KeyError, ValueError) as error:
-        raise UserError(f"{where}, does not read ({error!r}): restore the demo's corpus.") from error
+        raise UserError(f"{where}, cannot be read ({error!r}): restore the demo's corpus.") from error
     if any("\n" in text or "\r" in text for text in texts.values()):
-        raise UserError(f"{where}, holds a sentence of two lines: restore the demo's corpus.")
+        raise UserError(f"{where}, has a sentence of two lines: restore the demo's corpus.")
     return sentence
+
+
+def _read(request: LayoutRequest) -> TestSet:
+    manifest = request.manifest
+    corpus = DemoCorpus(split_folder(request), manifest.split, (manifest.source, *manifest.targets))
+    return read_release(request, materialise(corpus, manifest.name, request.workdir))
+
+
+LAYOUTS.add("demo", _read, __name__)

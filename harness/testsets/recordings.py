@@ -1,11 +1,11 @@
-"""Recordings as they are handed out: in the campaign's archives, in a folder with FILE_ORDER, or in any folder.
+"""Importing recordings: from the campaign's archives, from a folder with FILE_ORDER, or from any folder.
 
-All become one thing in the work directory, under the key of their bytes:
+The imported files have one layout in the work directory, in a folder named by the key of the original bytes:
 
-    audio/<talk>.wav    16 kHz, mono, 16 bit; written one by one, so that a killed import goes on where it was
+    audio/<talk>.wav    16 kHz, mono, 16 bit; written one by one, so that a killed import is resumed
     FILE_ORDER          talk ids
-    segments.yaml       given segments, `{wav, offset, duration}`, where there are any
-    findings.json       what was done to which recording
+    segments.yaml       given segments, `{wav, offset, duration}`, if there are any
+    findings-<key>.json warnings about the recordings
 """
 
 import shutil
@@ -13,29 +13,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from harness.audio.inspect import FORMAT as AUDIO_FORMAT
 from harness.audio.inspect import SUFFIXES, normalise
-from harness.audio.recording import open_recording
 from harness.core.archives.unpack import unpack
 from harness.core.checksums import directory_digests
 from harness.core.errors import UserError
-from harness.core.files import key_of, publish_directory, read_bounded, write_bytes, write_json
+from harness.core.files import key_of, publish_directory, read_bounded, write_bytes
 from harness.core.findings import Finding, Severity
+from harness.core.locks import exclusive
 from harness.core.progress import progress
+from harness.core.store import Store, StoreEntry
 from harness.core.workdir import WorkDir
 from harness.testsets.acl6060 import read_file_order
 from harness.testsets.segments import Segment
-from harness.testsets.segments_yaml import read_yaml
+from harness.testsets.segments_yaml import check_ends, read_yaml
 
-FORMAT = 1
+FORMAT = 2
+"""Version of the imported files."""
+FINDINGS = Store("recording-findings", tuple[Finding, ...], 1, "remove its folder and import again")
 ARCHIVES = ("*_audios.tar.gz", "*_videos.tar.gz", "*.tar.gz", "*.tgz", "*.gz", "*.tar", "*.zip")
-"""Names of the campaign's archives, the preferred ones first: sound alone spares the demuxing."""
-_SLACK = 0.01
-"""Seconds by which a segment may end after its recording: segmentations are written with rounded decimals."""
+"""Names of the campaign's archives, preferred ones first: audio does not have to be extracted from videos."""
 _FILES = 10_000
-"""Most files that are looked at in a folder of recordings."""
+"""Largest number of files in a folder of recordings."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Recordings:
 
     Attributes:
         root: their folder.
-        talks: talk ids in FILE_ORDER's order.
-        findings: what was done to them.
+        talks: talk ids in the order of FILE_ORDER.
+        findings: warnings about them, e.g. that channels were averaged.
     """
 
     root: Path
@@ -73,73 +72,70 @@ def find_archive(folder: Path) -> Path:
     for pattern in ARCHIVES:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
-            raise UserError(f"{folder} holds {found[0].name} and {found[1].name}: leave the one to import there.")
+            raise UserError(f"{folder} has {found[0].name} and {found[1].name}: keep only the one to import.")
         if found:
             return found[0]
     raise UserError(
-        f"{folder} holds no archive of recordings: put the campaign's download there "
-        f"({ARCHIVES[0]} or {ARCHIVES[1]}), with its name."
+        f"{folder} has no archive of recordings: put the campaign's download there "
+        f"({ARCHIVES[0]} or {ARCHIVES[1]}) under its original name."
     )
 
 
 def import_archive(archive: Path, name: str, workdir: WorkDir) -> Recordings:
-    """Unpack an archive and bring its recordings into the work directory; what is there already is left alone.
+    """Unpack an archive and import its recordings into the work directory, unless they are there already.
 
     Raises:
-        UserError: the archive is refused (see `unpack`), holds no recording, or one that does not read.
+        UserError: the archive is refused (see `unpack`), has no recording or one that does not read, or another process
+            is importing it.
     """
-    sums = directory_digests(archive.parent, [archive.name], workdir.cache)
-    final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'archive', sums[archive.name]])[:16]}"
+    digests = directory_digests(archive.parent, [archive.name], workdir.cache)
+    final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'archive', digests[archive.name]])[:16]}"
     if not final.is_dir():
-        inside = _partial(final) / "unpacked"
-        shutil.rmtree(inside, ignore_errors=True)
-        unpack(archive, inside)
-        _write(_RecordingFolder(archive, inside), final)
+        with exclusive(final, f"is importing {name}", workdir.locks):
+            inside = _partial(final) / "unpacked"
+            shutil.rmtree(inside, ignore_errors=True)
+            unpack(archive, inside)
+            _write(_RecordingFolder(archive, inside), final)
     return _read(final)
 
 
 def import_folder(folder: Path, name: str, workdir: WorkDir) -> Recordings:
-    """Bring a folder's recordings into the work directory; what is there already is left alone.
+    """Import a folder's recordings into the work directory, unless they are there already.
 
     Raises:
-        UserError: it holds no recording, too many files, or a recording that does not read.
+        UserError: it has no recording, too many files, or a recording that does not read, or another process is
+            importing it.
     """
-    handed = _RecordingFolder(folder, folder)
-    sums = directory_digests(folder, handed.names(), workdir.cache)
-    final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'folder', sums])[:16]}"
+    source = _RecordingFolder(folder, folder)
+    digests = directory_digests(folder, source.names(), workdir.cache)
+    final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'folder', digests])[:16]}"
     if not final.is_dir():
-        _write(handed, final)
+        with exclusive(final, f"is importing {name}", workdir.locks):
+            _write(source, final)
     return _read(final)
 
 
 def given_segments(found: Recordings) -> tuple[Segment, ...]:
-    """Return the given segments with the recordings in FILE_ORDER's order, each recording's in the file's order.
+    """Return the given segments: recordings in the order of FILE_ORDER, the segments of each in the file's order.
 
     Raises:
-        UserError: the YAML does not read, names a recording that is not there, or a segment leaves its recording.
+        UserError: the YAML does not read, names an unknown recording, or a segment exceeds its recording.
     """
     if found.segments is None:
         return ()
     given = _segments(found.segments, found.talks)
-    for wav in dict.fromkeys(segment.wav for segment in given):
-        seconds = open_recording(found.audio / wav).seconds
-        late = next((s for s in given if s.wav == wav and s.offset + s.duration > seconds + _SLACK), None)
-        if late is not None:
-            raise UserError(
-                f"The segment at {late.offset:g} s of {late.duration:g} s leaves {wav}, which has {seconds:.3f} s: "
-                "restore the segments or the recording."
-            )
+    check_ends(found.audio, given, found.segments)
     return given
 
 
 def _segments(path: Path, talks: Sequence[str]) -> tuple[Segment, ...]:
-    """Read segments whose recordings are named by talk id or by any file name of it."""
+    """Read segments whose recordings are named by talk id or by a file name of the talk with any suffix."""
     order = {talk: place for place, talk in enumerate(talks)}
     given = []
     for segment in read_yaml(path):
         talk = segment.wav if segment.wav in order else segment.wav.rpartition(".")[0]
         if talk not in order:
-            raise UserError(f"{path} names {segment.wav!r:.80}, which is no recording of the set: restore it.")
+            raise UserError(f"{path} names {segment.wav!r:.80}, which is not a recording of the set: restore it.")
         given.append((order[talk], Segment(f"{talk}.wav", segment.offset, segment.duration)))
     return tuple(segment for _, segment in sorted(given, key=lambda pair: pair[0]))
 
@@ -149,7 +145,7 @@ def _partial(final: Path) -> Path:
 
 
 class _RecordingFolder:
-    """What was handed out: recordings, the list that orders them, and segments, wherever they lie in the folder."""
+    """The files of an import: recordings, FILE_ORDER and segments, at any depth below a folder."""
 
     def __init__(self, origin: Path, folder: Path) -> None:
         self.origin = origin
@@ -159,10 +155,12 @@ class _RecordingFolder:
         self.order = self._single([path for path in self._files if path.name == "FILE_ORDER"])
         self.segments = self._single([path for path in self._files if path.suffix.lower() in {".yaml", ".yml"}])
         if not self.talks:
-            raise UserError(f"{origin} holds no recording ({', '.join(SUFFIXES[:4])}, ...): name the folder of them.")
+            raise UserError(
+                f"{origin} has no recording ({', '.join(SUFFIXES[:4])}, ...): name the folder that has them."
+            )
 
     def names(self) -> list[str]:
-        """Paths inside of the folder of everything that is read."""
+        """Return the paths of all files that are read, relative to the folder."""
         extra = [path for path in (self.order, self.segments) if path]
         return sorted(path.relative_to(self.folder).as_posix() for path in [*self.talks.values(), *extra])
 
@@ -171,20 +169,20 @@ class _RecordingFolder:
         for path in paths:
             talk = path.name[: -len(path.suffix)]
             if talk in talks:
-                raise UserError(f"{self.origin} holds {talks[talk].name} twice, or beside {path.name}: leave one.")
+                raise UserError(f"{self.origin} has {talks[talk].name} twice, or also as {path.name}: keep one.")
             talks[talk] = path
         return talks
 
     def _single(self, paths: Sequence[Path]) -> Path | None:
         if len(paths) > 1:
             names = " and ".join(path.relative_to(self.folder).as_posix() for path in paths[:2])
-            raise UserError(f"{self.origin} holds {names}: leave the one that is meant.")
+            raise UserError(f"{self.origin} has {names}: keep only the right one.")
         return paths[0] if paths else None
 
     def ordered(self) -> tuple[tuple[str, ...], list[Finding]]:
-        """Return the talk ids in order, and what there is to say about that."""
+        """Return the talk ids in order, and warnings about the order."""
         if self.order is None:
-            sentence = "names no order of its recordings (FILE_ORDER), so they are taken by name."
+            sentence = "has no FILE_ORDER, so its recordings are sorted by name."
             return tuple(sorted(self.talks)), [Finding(self.origin.name, "file-order", sentence, Severity.WARNING)]
         talks = tuple(self._talk(entry) for entry in read_file_order(self.order))
         left_out = sorted(set(self.talks) - set(talks))
@@ -192,7 +190,7 @@ class _RecordingFolder:
         return talks, [Finding(self.talks[t].name, "file-order", sentence, Severity.WARNING) for t in left_out]
 
     def _talk(self, entry: str) -> str:
-        """Return the talk that a line of FILE_ORDER means: an id (which may hold dots), or a file's name."""
+        """Return the talk that a line of FILE_ORDER denotes: its id (which may have dots), or a file name."""
         names = {path.name: talk for talk, path in self.talks.items()}
         if entry not in self.talks and entry not in names:
             raise UserError(f"{self.origin} has no recording of {entry!r}, which its FILE_ORDER names: restore it.")
@@ -207,47 +205,45 @@ def _plain_files(origin: Path, folder: Path) -> list[Path]:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             found.append(path)
         if len(found) > _FILES:
-            raise UserError(f"{origin} holds more than {_FILES} files: name the folder of the recordings.")
+            raise UserError(f"{origin} has more than {_FILES} files: name the folder of the recordings.")
     return found
 
 
-def _write(handed: _RecordingFolder, final: Path) -> None:
+def _write(source: _RecordingFolder, final: Path) -> None:
     partial = _partial(final)
-    talks, findings = handed.ordered()
-    if handed.segments is not None:
-        _segments(handed.segments, talks)  # refused before hours of audio are decoded
+    talks, findings = source.ordered()
+    if source.segments is not None:
+        _segments(source.segments, talks)  # raises before hours of audio are decoded
     with progress(f"import {final.name}", len(talks)) as advance:
         for talk in talks:
-            findings += _import_talk(handed.talks[talk], partial / "audio" / f"{talk}.wav")
+            findings += _import_talk(source.talks[talk], talk, partial)
             advance(1)
-    if handed.segments is not None:
-        write_bytes(partial / "segments.yaml", read_bounded(handed.segments, 16 << 20))
+    if source.segments is not None:
+        write_bytes(partial / "segments.yaml", read_bounded(source.segments, 16 << 20))
     write_bytes(partial / "FILE_ORDER", "".join(f"{talk}\n" for talk in talks).encode())
-    write_json(partial / "findings.json", {"format_version": FORMAT, "findings": findings})
+    _findings(partial, final).write(tuple(findings))
     shutil.rmtree(partial / "unpacked", ignore_errors=True)
-    shutil.rmtree(partial / "said", ignore_errors=True)
+    shutil.rmtree(partial / "findings", ignore_errors=True)
     publish_directory(partial, final)
 
 
-def _import_talk(source: Path, target: Path) -> Iterable[Finding]:
-    """Write one recording, unless it is there; its findings are written after it and say that it is whole."""
-    said = target.parents[1] / "said" / f"{target.name}.json"
-    if not (said.is_file() and target.is_file()):
-        write_json(said, normalise(source, target))
-    return msgspec.json.decode(said.read_bytes(), type=tuple[Finding, ...])
+def _findings(folder: Path, final: Path) -> StoreEntry[tuple[Finding, ...]]:
+    """Return the entry of an import's findings; the folder's final name has the key of the recordings."""
+    return FINDINGS.entry(folder, final.name, "findings")
+
+
+def _import_talk(source: Path, talk: str, partial: Path) -> Iterable[Finding]:
+    """Convert one recording unless that is done; its findings are written last, which marks it as complete."""
+    target = partial / "audio" / f"{talk}.wav"
+    entry = FINDINGS.entry(partial / "findings", talk, talk)
+    if not target.is_file():
+        entry.path.unlink(missing_ok=True)
+    return entry.get(lambda: normalise(source, target))
 
 
 def _read(final: Path) -> Recordings:
-    path = final / "findings.json"
-    try:
-        found = msgspec.json.decode(read_bounded(path), type=_FindingsFile)
-    except msgspec.DecodeError as error:
-        raise UserError(f"{path} does not read ({error}): remove the folder {final} and import again.") from error
-    return Recordings(final, read_file_order(final / "FILE_ORDER"), found.findings)
-
-
-class _FindingsFile(msgspec.Struct, frozen=True):
-    """findings.json."""
-
-    findings: tuple[Finding, ...]
-    format_version: int = FORMAT
+    entry = _findings(final, final)
+    found = entry.read()
+    if found is None:
+        raise UserError(f"{entry.path} is missing: {FINDINGS.advice}.")
+    return Recordings(final, read_file_order(final / "FILE_ORDER"), found)

@@ -1,4 +1,4 @@
-"""Texts that come with recordings: one file per talk and language, `<talk>.<language>.txt`, a sentence a line."""
+"""Texts of recordings: one file per talk and language, `<talk>.<language>.txt`, one sentence per line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from harness.testsets.segments import Segment
 
 @dataclass(frozen=True)
 class ReferenceTexts:
-    """ReferenceTexts of a test set, talk by talk, line N of one language belonging to line N of the others.
+    """The texts of a test set, talk by talk; line N of one language corresponds to line N of the others.
 
     Attributes:
         wavs: the recording that each line belongs to.
-        texts: lines by language; a language without files is missing.
+        texts: lines by language; a language without files has no entry.
     """
 
     wavs: tuple[str, ...]
@@ -26,13 +26,13 @@ def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequenc
     """Read the texts of all talks.
 
     Args:
-        folder: where the files lie; it need not exist when no text is expected.
-        talks: talk ids in FILE_ORDER's order.
-        source: language of the speech; transcripts may be missing, but not for some talks only.
-        targets: languages of the references, which must be there.
+        folder: the folder of the files; it need not exist when no text is expected.
+        talks: talk ids in the order of FILE_ORDER.
+        source: language of the speech; either all talks have transcripts or none has.
+        targets: languages of the references, which are required.
 
     Raises:
-        UserError: a file is missing, is not UTF-8, or differs in its number of lines from the others of its talk.
+        UserError: a file is missing, is not UTF-8, or has another number of lines than the others of its talk.
     """
     transcribed = any((folder / f"{talk}.{source}.txt").exists() for talk in talks)
     languages = (*((source,) if transcribed else ()), *targets)
@@ -49,12 +49,14 @@ def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequenc
 
 def _check_equal(folder: Path, talk: str, counts: dict[str, int]) -> None:
     if len(set(counts.values())) != 1:
-        said = ", ".join(f"{language} {count}" for language, count in counts.items())
-        raise UserError(f"The texts of {talk} in {folder} differ in their lines ({said}): restore the files.")
+        found = ", ".join(f"{language} {count}" for language, count in counts.items())
+        raise UserError(
+            f"The texts of {talk} in {folder} differ in their number of lines ({found}): restore the files."
+        )
 
 
 def check_against_gold(folder: Path, sentences: ReferenceTexts, segments: Sequence[Segment]) -> None:
-    """Hold that every line has its segment.
+    """Check that every line has a given segment.
 
     Raises:
         UserError: a recording has another number of lines than of given segments.

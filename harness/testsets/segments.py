@@ -1,4 +1,4 @@
-"""Segments: the stretches of audio that are translated one by one."""
+"""Segments: the parts of recordings that are translated one by one."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from harness.core.files import key_of
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A stretch of a recording.
+    """A part of a recording.
 
     Attributes:
-        wav: the recording's file name inside the test set, e.g. `2022.acl-long.268.wav`.
+        wav: the recording's file name in the test set, e.g. `2022.acl-long.268.wav`.
         offset: start, in seconds.
         duration: in seconds.
     """
@@ -20,12 +20,12 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Segmentation(msgspec.Struct, frozen=True):
-    """All segments of a test set, talks in FILE_ORDER, and how they were cut.
+    """All segments of a test set, talks in the order of FILE_ORDER.
 
     Attributes:
         test_set: name of the test set.
-        method: `gold`, or the segmenter with its settings.
-        segments: in the order in which translations are written out.
+        method: `gold`, or the segmenter with everything that determines its segments.
+        segments: in the order in which translations are written.
     """
 
     test_set: str

@@ -3,20 +3,16 @@
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.audio.recording import open_recording
+from harness.audio.recording import SLACK, open_recording
 from harness.core.errors import UserError
 from harness.core.files import key_of, read_bounded
 from harness.testsets.segments import Segment, Segmentation
-
-if TYPE_CHECKING:
-    from harness.testsets.testset import TestSet
+from harness.testsets.testset import TestSet
 
 LIMIT = 16 << 20
-"""Largest file that is read, in bytes: some 150,000 segments."""
-_SLACK = 0.01
-"""Seconds by which a segment may end after its recording: segmentations are written with rounded decimals."""
+"""Size in bytes of the largest file that is read: some 150,000 segments."""
 
 
 def to_yaml(segments: Iterable[Segment]) -> bytes:
@@ -34,10 +30,11 @@ def _row(segment: Segment) -> dict[str, str | float]:
 
 
 def read_yaml(path: Path) -> tuple[Segment, ...]:
-    """Read segments in the order of the file; keys beside wav, offset and duration are passed over.
+    """Read segments in the order of the file; keys other than wav, offset and duration are ignored.
 
     Raises:
-        UserError: missing, too large, not YAML, or an entry without a file name, a start or a positive length.
+        UserError: the file is missing, too large or not YAML, or an entry lacks a file name, an offset or a positive
+            duration.
     """
     import yaml
 
@@ -67,27 +64,37 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def from_file(test_set: "TestSet", path: Path) -> Segmentation:
-    """Read a segmentation of a test set that was made elsewhere, and bring its recordings into FILE_ORDER order.
+def from_file(test_set: TestSet, path: Path) -> Segmentation:
+    """Read a segmentation of a test set that was made elsewhere; recordings are put in the order of FILE_ORDER.
 
     Raises:
-        UserError: it does not read, names a recording that is not in the set, or a segment leaves its recording.
+        UserError: it does not read, names a recording that is not in the set, or a segment exceeds its recording.
     """
     segments = read_yaml(path)
     order = {wav: place for place, wav in enumerate(test_set.file_order)}
-    strange = next((segment.wav for segment in segments if segment.wav not in order), None)
-    if strange is not None:
-        raise UserError(f"{path} names {strange!r}, which is not in FILE_ORDER of {test_set.name!r}: correct it.")
-    _check_ends(test_set, segments, path)
+    unknown = next((segment.wav for segment in segments if segment.wav not in order), None)
+    if unknown is not None:
+        raise UserError(f"{path} names {unknown!r}, which is not in FILE_ORDER of {test_set.name!r}: correct it.")
+    check_ends(test_set.audio, segments, path)
     ordered = sorted(segments, key=lambda segment: order[segment.wav])
     return Segmentation(test_set.name, f"file:{key_of(ordered)[:16]}", tuple(ordered))
 
 
-def _check_ends(test_set: "TestSet", segments: Sequence[Segment], path: Path) -> None:
-    lengths = {wav: open_recording(test_set.audio / wav).seconds for wav in {segment.wav for segment in segments}}
+def check_ends(audio: Path, segments: Sequence[Segment], path: Path) -> None:
+    """Check that every segment ends with its recording at the latest.
+
+    Args:
+        audio: folder of the recordings.
+        segments: segments of any of them.
+        path: the file that they were read from.
+
+    Raises:
+        UserError: a segment exceeds its recording.
+    """
+    lengths = {wav: open_recording(audio / wav).seconds for wav in {segment.wav for segment in segments}}
     for segment in segments:
-        if segment.offset + segment.duration > lengths[segment.wav] + _SLACK:
+        if segment.offset + segment.duration > lengths[segment.wav] + SLACK:
             raise UserError(
-                f"{path} has a segment at {segment.offset:g} s of {segment.duration:g} s that leaves {segment.wav}, "
-                f"which has {lengths[segment.wav]:.3f} s: correct it, or take the recordings that it was made for."
+                f"{path} has a segment at {segment.offset:g} s of {segment.duration:g} s that exceeds {segment.wav}, "
+                f"which has {lengths[segment.wav]:.3f} s: correct it, or use the recordings that it was made for."
             )

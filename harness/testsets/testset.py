@@ -16,16 +16,15 @@ class TestSet:
         campaign_name: the set's folder in the campaign's archive, e.g. `ACL6060`.
         dataset: the data set that it belongs to, as provenance names it, e.g. `acl6060`.
         audio: folder of the full recordings.
-        file_order: recordings' file names (with `.wav`), in the order that the campaign prescribes.
+        file_order: recordings' file names (with `.wav`), in the order that the campaign specifies.
         gold: gold segmentation, or None for an unsegmented set.
-        gold_audio: folder of `sent_<N>.wav` (N from 1, in the order of `gold`), or None.
-        source: transcripts, line by line beside the references, or None.
-        references: target language -> reference translations of the gold segments, or of each recording's sentences in
-            turn where there are no gold segments.
+        source: transcripts, as many lines as references, or None.
+        references: by target language, the reference translations of the gold segments, or of all recordings' sentences
+            in order where there are no gold segments.
         key: sha256 over the manifest, the texts and every audio file's sha256.
         sentence_wavs: for a set with texts but without gold segments, the recording that each line of `source` and
-            `references` belongs to, recordings in FILE_ORDER's order; else None, and the gold segments say it.
-        findings: what was done to the recordings when they were imported, e.g. channels averaged.
+            `references` belongs to, recordings in the order of FILE_ORDER; otherwise None.
+        findings: warnings about the recordings from their import, e.g. that channels were averaged.
     """
 
     __test__ = False
@@ -36,7 +35,6 @@ class TestSet:
     audio: Path
     file_order: tuple[str, ...]
     gold: Segmentation | None
-    gold_audio: Path | None
     source: tuple[str, ...] | None
     references: dict[str, tuple[str, ...]]
     key: str

@@ -1,7 +1,8 @@
-"""harness.audio.inspect: a hostile recording costs its own process; what is odd about one is said."""
+"""harness.audio.inspect: a hostile recording ends only its own process; unusual recordings are reported."""
 
 import io
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from tests.helpers.tiny_corpus import noise
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode in this process, which is fast; the process is tested by itself."""
+    """Decode in this process, which is faster; the isolated process has tests of its own."""
     monkeypatch.setattr(audio_check, "_decode", lambda source, target, _limit: decode(source, target))
 
 
@@ -66,7 +67,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "an infinite sample": ("a.wav", lambda: _spoilt(float("inf")), "samples that are not numbers"),
     "cut short": ("a.wav", lambda: _wav(SPEECH[:20_000], len(SPEECH)), r"breaks off after 0\.62 s of 1\.00 s"),
     "cut short flac": ("a.flac", lambda: _flac()[:30_000], "breaks off|cannot be read"),
-    "no rate": ("a.wav", lambda: _wav(SPEECH, len(SPEECH), rate=0), "cannot be read|no recording of speech"),
+    "no rate": ("a.wav", lambda: _wav(SPEECH, len(SPEECH), rate=0), "cannot be read|not those of a speech recording"),
     "a rate beyond sound": ("a.wav", lambda: _wav(SPEECH, len(SPEECH), rate=4_000_000_000), "Hz|cannot be read"),
     "a thousand channels": ("a.wav", lambda: _wav(SPEECH, len(SPEECH), channels=1000), "channels|cannot be read"),
     "no channel": ("a.wav", lambda: _wav(SPEECH, len(SPEECH), channels=0), "cannot be read|channels"),
@@ -102,8 +103,8 @@ ODD: dict[str, tuple[Callable[[], bytes], list[str]]] = {
 
 @pytest.mark.parametrize("case", ODD)
 @pytest.mark.usefixtures("here")
-def test_what_is_odd_is_said(case: str, tmp_path: Path) -> None:
-    """Forbids that silence, clipping, mixing or a header without a length go unsaid, and alarms where all is well."""
+def test_unusual_recordings_are_reported(case: str, tmp_path: Path) -> None:
+    """Forbids that silence, clipping, mixing or a header without a length go unreported, and false warnings."""
     make, rules = ODD[case]
     (tmp_path / "a.wav").write_bytes(make())
     found = normalise(tmp_path / "a.wav", tmp_path / "out.wav")
@@ -121,7 +122,7 @@ def test_plain_samples_are_not_touched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 16_001])
 def test_blocks_are_resampled_as_the_whole(rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids seams: against scipy's resample_poly over the whole recording, in blocks of other lengths."""
+    """Forbids traces of block borders: compared with scipy's resample_poly on the whole recording."""
     monkeypatch.setattr(audio_worker, "_BLOCK_SECONDS", 3)
     whole = noise(rate * 10 + 77, seed=5).astype(np.float32) / 32768
 
@@ -142,14 +143,14 @@ def test_memory_does_not_grow_with_length(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "a.wav").write_bytes(_wav(bytes(2 * 8_000 * 1200), 2 * 8_000 * 1200, rate=8_000))
     decode(tmp_path / "a.wav", tmp_path / "warm.wav")
     tracemalloc.start()
-    heard = decode(tmp_path / "a.wav", tmp_path / "out.wav")
+    report = decode(tmp_path / "a.wav", tmp_path / "out.wav")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert heard.frames == 8_000 * 1200
+    assert report.frames == 8_000 * 1200
     assert peak < 4 * 16_000 * 60
 
 
-def test_the_process_decodes_and_says_what_it_heard(tmp_path: Path) -> None:
+def test_the_process_decodes_and_reports(tmp_path: Path) -> None:
     """Forbids that the process boundary changes samples or findings."""
     soundfile.write(tmp_path / "a.flac", np.full((8000, 2), 0.25), 8000)
     found = normalise(tmp_path / "a.flac", tmp_path / "out.wav")
@@ -159,7 +160,7 @@ def test_the_process_decodes_and_says_what_it_heard(tmp_path: Path) -> None:
 
 
 def _instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Let another program stand in for the worker: no file at hand crashes a sound libsndfile."""
+    """Replace the worker by another program, since no file at hand crashes libsndfile."""
     real = subprocess.run
 
     def run(_command: list[str], **how: object) -> object:
@@ -172,12 +173,12 @@ def _instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     ("program", "sentence"),
     [
         ("import os; os.kill(os.getpid(), 11)", r"crashed the audio decoder \(exit code -11\)"),
-        ("import time; time.sleep(60)", "kept the audio decoder busy for over 0 s"),
+        ("import time; time.sleep(60)", "did not finish .* within 0 s"),
         ("print('{\"rate\": ')", "crashed the audio decoder"),
         ("raise MemoryError", r"crashed the audio decoder \(exit code 1\)"),
     ],
 )
-def test_a_file_takes_only_its_own_process_with_it(
+def test_a_file_ends_only_its_own_process(
     program: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forbids that a crash, a stall or half an answer of the decoder ends or stops the harness."""
@@ -188,6 +189,18 @@ def test_a_file_takes_only_its_own_process_with_it(
     assert not (tmp_path / "out.wav").exists()
 
 
+def test_nothing_in_the_current_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that the process imports modules from the folder in which the harness was started."""
+    (tmp_path / "a.wav").write_bytes(wav_bytes())
+    (tmp_path / "wave.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    normalise(tmp_path / "a.wav", tmp_path / "out.wav")
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.usefixtures("here")
 def test_a_file_is_examined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids decoding the same bytes twice, and taking one file's findings for another's."""
@@ -196,7 +209,7 @@ def test_a_file_is_examined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(audio_check, "_decode", lambda *_: pytest.fail("decoded again"))
     assert examine(tmp_path / "a.wav", "0" * 64, tmp_path / "cache") == first
     assert [finding.rule for finding in first] == ["audio-silence"]
-    with pytest.raises(pytest.fail.Exception):
+    with pytest.raises(pytest.fail.Exception, match="decoded again"):
         examine(tmp_path / "a.wav", "1" * 64, tmp_path / "cache")
 
 
@@ -233,17 +246,32 @@ def test_a_video_goes_through_ffmpeg_as_a_file_and_nothing_else(
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("sys.exit('a.mp4: Invalid data found')", r"ffmpeg finds no sound in .*a\.mp4 \(a\.mp4: Invalid data found\)"),
-        ("pass", "ffmpeg finds no sound"),
-        ("import time; time.sleep(60)", "kept ffmpeg busy"),
+        ("sys.exit('a.mp4: Invalid data found')", r"ffmpeg found no audio in .*a\.mp4 \(a\.mp4: Invalid data found\)"),
+        ("pass", "ffmpeg found no audio"),
+        ("import time; time.sleep(60)", "ffmpeg did not finish"),
     ],
 )
 def test_a_video_that_ffmpeg_cannot_read_is_one_sentence(
     body: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forbids a traceback or a silent file where ffmpeg fails or stalls."""
+    """Forbids a traceback, or a file that is silent, where ffmpeg fails or stalls."""
     _fake_ffmpeg(tmp_path / "bin", body, monkeypatch)
     (tmp_path / "a.mp4").write_bytes(b"video")
     with pytest.raises(UserError, match=sentence):
         normalise(tmp_path / "a.mp4", tmp_path / "out.wav", seconds=3)
     assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.usefixtures("here")
+def test_ffmpeg_decodes_its_containers_but_no_playlist(tmp_path: Path) -> None:
+    """Forbids that a list of files under the name of a video reads them, and wrong findings about rate and channels."""
+    soundfile.write(tmp_path / "b.wav", np.full((48_000, 2), 0.25), 48_000)
+    encode = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "b.wav"), "-c:a", "aac", str(tmp_path / "a.m4a")]
+    subprocess.run(encode, check=True)
+    found = normalise(tmp_path / "a.m4a", tmp_path / "out.wav")
+    assert [finding.rule for finding in found] == ["audio-channels", "audio-rate"]
+    assert soundfile.info(tmp_path / "out.wav").duration == pytest.approx(1, abs=0.1)
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile b.wav\n")
+    with pytest.raises(UserError, match="ffmpeg found no audio"):
+        normalise(tmp_path / "list.mp4", tmp_path / "list.wav")

@@ -1,4 +1,4 @@
-"""harness.fetch.download: against a server that breaks off, lies, redirects and serves something else."""
+"""harness.fetch.download: against a server that interrupts, lies, redirects and serves something else."""
 
 import hashlib
 import shutil
@@ -40,7 +40,7 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_comes_whole(site: Site, tmp_path: Path) -> None:
+def test_a_file_is_downloaded_whole(site: Site, tmp_path: Path) -> None:
     """Forbids other bytes than the server's, and temporary files that stay."""
     url = site.serve("/a", whole(DATA))
     assert get(url, tmp_path / "deep" / "a.bin", sha256=SHA, bytes=len(DATA)) == SHA
@@ -48,17 +48,17 @@ def test_a_file_comes_whole(site: Site, tmp_path: Path) -> None:
     assert left(tmp_path / "deep") == ["a.bin"]
 
 
-def test_a_broken_download_goes_on_by_range(site: Site, tmp_path: Path) -> None:
-    """Forbids beginning anew where the server can go on, and a file with a seam."""
+def test_an_interrupted_download_continues_by_range(site: Site, tmp_path: Path) -> None:
+    """Forbids starting again where the server can continue, and a file with wrong bytes at the border."""
     url = site.serve("/a", broken_off(DATA, 300_000))
     assert get(url, tmp_path / "a", sha256=SHA) == SHA
     assert [asked for _, asked in site.asked] == ["", "bytes=300000-", "bytes=600000-", "bytes=900000-"]
 
 
-def test_another_process_goes_on_where_the_last_was_killed(site: Site, tmp_path: Path) -> None:
-    """Forbids that a kill loses what came; until the end the file has no name."""
+def test_another_process_continues_after_a_kill(site: Site, tmp_path: Path) -> None:
+    """Forbids that a kill loses received bytes, and a final name for an incomplete file."""
     url = site.serve("/a", in_turn(broken_off(DATA, 300_000), lambda h: h.send(500, b"")))
-    with pytest.raises(UserError, match=r"keeps breaking off .* it goes on from there"):
+    with pytest.raises(UserError, match=r"was interrupted repeatedly .* the download is resumed"):
         get(url, tmp_path / "a")
     assert left(tmp_path) == [".a.part", ".a.part.json"]
     site.serve("/a", whole(DATA))
@@ -66,7 +66,7 @@ def test_another_process_goes_on_where_the_last_was_killed(site: Site, tmp_path:
     assert site.asked[-1] == ("/a", "bytes=300000-")
 
 
-def test_a_file_that_changed_meanwhile_is_begun_anew(site: Site, tmp_path: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_downloaded_from_the_start(site: Site, tmp_path: Path) -> None:
     """Forbids a file whose beginning is of one version and whose end is of another."""
     other = DATA[::-1]
     url = site.serve("/a", in_turn(broken_off(DATA, 300_000), whole(other, etag='"v2"')))
@@ -74,14 +74,14 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(site: Site, tmp_path: Path)
 
 
 def test_a_server_that_names_no_version_is_asked_from_the_beginning(site: Site, tmp_path: Path) -> None:
-    """Forbids joining two halves of which nothing says that they belong together."""
+    """Forbids joining two parts without evidence that they are of one version."""
     url = site.serve("/a", in_turn(broken_off(DATA, 300_000, etag=""), whole(DATA)))
     assert get(url, tmp_path / "a") == SHA
     assert [asked for _, asked in site.asked] == ["", ""]
 
 
 def test_a_server_that_ignores_ranges_is_understood(site: Site, tmp_path: Path) -> None:
-    """Forbids appending a whole file to half of it."""
+    """Forbids appending a whole file to a part of it."""
     url = site.serve("/a", in_turn(broken_off(DATA, 300_000), lambda h: h.send(200, DATA, ETag='"v1"')))
     assert get(url, tmp_path / "a") == SHA
     assert site.asked[-1] == ("/a", "bytes=300000-")
@@ -94,7 +94,7 @@ def _range(start: int) -> Answer:
 
 @pytest.mark.parametrize("second", [_range(5), lambda h: h.send(416, b"")])
 def test_a_range_that_was_not_asked_for_is_not_taken(second: Answer, site: Site, tmp_path: Path) -> None:
-    """Forbids a file with bytes missing or twice at the seam, or that a 416 stops everything."""
+    """Forbids a file with bytes missing or repeated at the border, and that a 416 ends the download."""
     url = site.serve("/a", in_turn(broken_off(DATA, 300_000), second, whole(DATA)))
     assert get(url, tmp_path / "a") == SHA
 
@@ -104,7 +104,7 @@ def _redirect(to: str) -> Answer:
 
 
 WRONG: dict[str, tuple[Answer, dict[str, object], str]] = {
-    "another file": (whole(b"x" * len(DATA)), {"sha256": SHA}, f"where {SHA} is published; nothing was kept"),
+    "another file": (whole(b"x" * len(DATA)), {"sha256": SHA}, f"where {SHA} is published. Nothing was kept"),
     "another file of the hub": (whole(b"x"), {"blob": "0" * 40}, "as a git blob it is"),
     "another size": (
         whole(DATA[:-1]),
@@ -116,9 +116,13 @@ WRONG: dict[str, tuple[Answer, dict[str, object], str]] = {
         {"sha256": SHA},
         f"where {SHA} is published",
     ),
-    "a length that never comes": (lambda h: h.send(200, b"abc", length=99, close=True), {}, "keeps breaking off"),
-    "no such file": (lambda h: h.send(404, b"<html>"), {}, r"is not there \(the server answers 404\)"),
-    "a log-in": (lambda h: h.send(403, b""), {}, r"is refused \(403\): it may ask for a log-in"),
+    "a length that never comes": (
+        lambda h: h.send(200, b"abc", length=99, close=True),
+        {},
+        "was interrupted repeatedly",
+    ),
+    "no such file": (lambda h: h.send(404, b"<html>"), {}, r"is not found \(the server answers 404\)"),
+    "a log-in": (lambda h: h.send(403, b""), {}, r"is refused \(403\): it may require a log-in"),
     "a page": (
         lambda h: h.send(200, b"<html>", Content_Type="text/html; charset=utf-8"),
         {},
@@ -129,15 +133,15 @@ WRONG: dict[str, tuple[Answer, dict[str, object], str]] = {
         {},
         "sends the file compressed",
     ),
-    "a circle": (_redirect("/a"), {}, "redirects without end"),
-    "a file of this machine": (_redirect("file:///etc/passwd"), {}, "leads to an address that is none"),
+    "a circle": (_redirect("/a"), {}, "redirects endlessly"),
+    "a file of this machine": (_redirect("file:///etc/passwd"), {}, "leads to an invalid address"),
     "a server that is down": (lambda h: h.send(503, b""), {}, "does not answer"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_not_the_file_is_refused_in_one_sentence(case: str, site: Site, tmp_path: Path) -> None:
-    """Forbids a traceback, a file under its name, and a wrong file that the next attempt would go on with."""
+    """Forbids a traceback, a wrong file under the final name, and one that the next attempt would continue."""
     answer, expected, sentence = WRONG[case]
     with pytest.raises(UserError, match=sentence) as caught:
         get(site.serve("/a", answer), tmp_path / "a", **expected)
@@ -158,7 +162,7 @@ def test_more_than_announced_is_stopped(site: Site, tmp_path: Path, monkeypatch:
         handler.close_connection = True
 
     monkeypatch.setattr(module, "LARGEST", 2_000_000)
-    with pytest.raises(UserError, match="sends more than the 2,000,000 bytes"):
+    with pytest.raises(UserError, match="sends more than the 2,000,000 bytes allowed"):
         get(site.serve("/a", endless), tmp_path / "a")
 
 
@@ -194,16 +198,16 @@ def test_https_may_not_become_http(hops: tuple[str, ...], site: Site, tmp_path: 
     assert not (tmp_path / "a").exists()
 
 
-def test_a_full_disk_is_said_before(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids filling the disk and failing at its end."""
+def test_a_full_disk_is_reported_before(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids filling the disk before the error."""
     usage = namedtuple("usage", "total used free")  # noqa: PYI024 - as shutil's own
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 1000))
     with pytest.raises(UserError, match="has 1,000 bytes left, but 1,024,000 are needed"):
         get(site.serve("/a", whole(DATA)), tmp_path / "a")
 
 
-def test_no_network_is_told_apart(tmp_path: Path) -> None:
-    """Forbids a traceback of the network library where nobody answers."""
+def test_no_network_is_an_error_of_its_own(tmp_path: Path) -> None:
+    """Forbids a traceback of the network library where no server answers."""
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 does not answer"):
         get("http://127.0.0.1:9/a", tmp_path / "a")
 

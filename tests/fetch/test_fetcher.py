@@ -1,4 +1,4 @@
-"""harness.fetch: sources as data, sums that are recorded and enforced, and what to do without a network."""
+"""harness.fetch: sources as data, checksums that are recorded and enforced, and advice without a network."""
 
 import hashlib
 import io
@@ -11,12 +11,13 @@ import pytest
 
 from harness.core import manifests
 from harness.core.errors import UserError
+from harness.core.locks import exclusive
 from harness.core.workdir import WorkDir
 from harness.fetch import download as module
 from harness.fetch import fetch
 from harness.fetch.download import git_blob
 from harness.fetch.sources import DownloadSource, Hub, SourceFile, all_sources, load_source
-from tests.helpers.bad_server import Site, running_site, whole
+from tests.helpers.bad_server import Answer, Handler, Site, running_site, whole
 
 COMMIT = "a" * 40
 BIG, SMALL = b"weights" * 1000, b'{"a": 1}'
@@ -62,7 +63,7 @@ def test_an_unknown_sum_is_recorded_and_enforced(site: Site, tmp_path: Path, wor
 
 
 def test_what_is_there_needs_no_network(site: Site, tmp_path: Path, work: WorkDir) -> None:
-    """Forbids asking the server for what is whole and verified."""
+    """Forbids asking the server for files that are complete and verified."""
     source = plain(site, tmp_path / "data")
     fetch(source, work)
     asked = len(site.asked)
@@ -108,7 +109,7 @@ def packed(site: Site, folder: Path, *names: str) -> DownloadSource:
 
 
 def test_an_archive_is_unpacked_whole_and_only_its_folder(site: Site, tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that an archive overwrites what lies beside its folder, is unpacked twice, or leaves halves."""
+    """Forbids that an archive overwrites files beside its folder, is unpacked twice, or leaves partial files."""
     folder = tmp_path / "data"
     (folder / "models").mkdir(parents=True)
     (folder / "models" / "a").write_text("mine")
@@ -123,7 +124,7 @@ def test_an_archive_is_unpacked_whole_and_only_its_folder(site: Site, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("names", "sentence"), [(("other/a",), "has no folder '2'"), (("2/../../a",), "no plain path inside")]
+    ("names", "sentence"), [(("other/a",), "has no folder '2'"), (("2/../../a",), "not a plain path inside")]
 )
 def test_an_archive_that_is_not_the_right_one_is_refused(
     names: tuple[str, ...], sentence: str, site: Site, tmp_path: Path, work: WorkDir
@@ -143,30 +144,28 @@ def test_what_was_unpacked_by_hand_is_left_alone(tmp_path: Path, work: WorkDir) 
     assert fetch(source, work).downloaded == 0
 
 
+API = "/api/models/org/model/revision"
+
+
 def _hub(
     site: Site, entries: list[dict[str, object]], files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Serve a repository as the hub does: newest commit, list of files in two pages, files."""
+    """Serve a repository as the hub does: the newest commit with its files' checksums, and the files."""
     monkeypatch.setenv("HF_ENDPOINT", site.address)
-    api = "/api/models/org/model"
-    site.serve(f"{api}/revision/main", lambda h: h.send(200, json.dumps({"sha": COMMIT, "id": "x"}).encode()))
-    second = f"{api}/tree/{COMMIT}?cursor=2"
-    link = f'<{site.address}{second}>; rel="next"'
-    pages = json.dumps(entries[:1]).encode(), json.dumps(entries[1:]).encode()
-    site.serve(f"{api}/tree/{COMMIT}?recursive=true", lambda h: h.send(200, pages[0], Link=link))
-    site.serve(second, lambda h: h.send(200, pages[1]))
+    answer = json.dumps({"sha": COMMIT, "id": "org/model", "siblings": entries}).encode()
+    for revision in ("main", COMMIT):
+        site.serve(f"{API}/{revision}?blobs=True", lambda h: h.send(200, answer))
     for path, data in files.items():
         site.serve(f"/org/model/resolve/{COMMIT}/{path}", whole(data))
 
 
 def _entries(tmp_path: Path) -> list[dict[str, object]]:
     (tmp_path / "small").write_bytes(SMALL)
-    lfs = {"oid": hashlib.sha256(BIG).hexdigest(), "size": len(BIG), "pointerSize": 130}
+    lfs = {"sha256": hashlib.sha256(BIG).hexdigest(), "size": len(BIG), "pointerSize": 130}
     return [
-        {"type": "directory", "path": "checkpoints", "oid": "0" * 40, "size": 0},
-        {"type": "file", "path": "checkpoints/model.ckpt", "oid": "1" * 40, "size": len(BIG), "lfs": lfs},
-        {"type": "file", "path": "config.json", "oid": git_blob(tmp_path / "small"), "size": len(SMALL)},
-        {"type": "file", "path": "flax_model.msgpack", "oid": "2" * 40, "size": 5},
+        {"rfilename": "checkpoints/model.ckpt", "blobId": "1" * 40, "size": len(BIG), "lfs": lfs},
+        {"rfilename": "config.json", "blobId": git_blob(tmp_path / "small"), "size": len(SMALL)},
+        {"rfilename": "flax_model.msgpack", "blobId": "2" * 40, "size": 5},
     ]
 
 
@@ -178,16 +177,67 @@ def model(folder: Path, revision: str = "") -> DownloadSource:
     return DownloadSource(name="model", title="t", licence="l", target=str(folder), hub=hub)
 
 
-def test_a_model_comes_by_revision_and_published_sums(
+def test_a_model_is_fetched_by_revision_and_published_checksums(
     site: Site, tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forbids files that are not wanted, a revision that moves after the first fetch, and asking the hub again."""
+    """Forbids files that are not included, a revision that changes after the first fetch, and asking again."""
     _hub(site, _entries(tmp_path), FILES, monkeypatch)
     found = fetch(model(tmp_path / "data"), work)
     assert (found.revision, found.downloaded, sorted(found.files)) == (COMMIT, 2, sorted(FILES))
     assert (tmp_path / "data" / "checkpoints" / "model.ckpt").read_bytes() == BIG
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert fetch(model(tmp_path / "data"), work).revision == COMMIT
+
+
+def test_a_revision_is_pinned(site: Site, tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids files of another revision than the source names, and the listing of one revision for another."""
+    _hub(site, _entries(tmp_path), FILES, monkeypatch)
+    fetch(model(tmp_path / "data"), work)
+    site.asked.clear()
+    assert fetch(model(tmp_path / "other", COMMIT), work).revision == COMMIT
+    assert {path for path, _ in site.asked} == {f"/org/model/resolve/{COMMIT}/{path}" for path in FILES}
+    site.serve(f"{API}/{'b' * 40}?blobs=True", lambda h: h.send(404, b"{}"))
+    with pytest.raises(UserError, match=r"is refused \(the hub answers 404\): check repository and revision"):
+        fetch(model(tmp_path / "other", "b" * 40), work)
+
+
+def test_no_credentials_are_sent(site: Site, tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that a mirror gets the user's token of the hub."""
+    sent: list[str | None] = []
+    _hub(site, _entries(tmp_path), FILES, monkeypatch)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+
+    def recording(answer: Answer) -> Answer:
+        def record(handler: Handler) -> None:
+            sent.append(handler.headers.get("Authorization"))
+            answer(handler)
+
+        return record
+
+    for path, answer in list(site.answers.items()):
+        site.serve(path, recording(answer))
+    fetch(model(tmp_path / "data"), work)
+    assert sent == [None] * 3
+
+
+def test_a_page_instead_of_the_hub_is_refused(
+    site: Site, tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forbids a traceback where HF_ENDPOINT names a server that is not a hub."""
+    monkeypatch.setenv("HF_ENDPOINT", site.address)
+    site.serve(f"{API}/main?blobs=True", lambda h: h.send(200, b"<html>", Content_Type="text/html"))
+    with pytest.raises(UserError, match=r"something else than a list of files .* check that HF_ENDPOINT names a hub"):
+        fetch(model(tmp_path / "data"), work)
+
+
+def test_two_processes_do_not_fetch_one_source(site: Site, tmp_path: Path, work: WorkDir) -> None:
+    """Forbids that two processes write the same partial file."""
+    source = plain(site, tmp_path / "data")
+    with (
+        exclusive(source.folder / source.name, "is fetching it", work.locks),
+        pytest.raises(UserError, match="Another process is fetching plain: wait"),
+    ):
+        fetch(source, work)
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -203,7 +253,7 @@ def test_a_model_file_that_is_not_the_published_one_is_refused(
     assert not (tmp_path / "data" / path).exists()
 
 
-def test_a_fetch_that_stopped_goes_on(
+def test_an_interrupted_fetch_is_resumed(
     site: Site, tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forbids downloading the finished files of a model again."""
@@ -217,9 +267,11 @@ def test_a_fetch_that_stopped_goes_on(
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [
-        ([{"type": "file", "path": "x"}, {"type": "file", "path": "../../a.json"}], "which is no plain path"),
-        ([{"type": "file", "path": "x"}, {"type": "file", "path": "y"}], "has no file like"),
+        ([{"rfilename": "x"}, {"rfilename": "../../a.json"}], "which is not a plain path"),
+        ([{"rfilename": "x"}, {"rfilename": "y"}], "has no file like"),
         ([{"type": "file"}, {}], "something else than a list of files"),
+        ([{"rfilename": "a.json", "lfs": 1}], "something else than a list of files"),
+        ([{"rfilename": 1}], "something else than a list of files"),
     ],
 )
 def test_a_hub_that_lists_nonsense_is_refused(
@@ -267,7 +319,7 @@ def test_every_shipped_source_reads_and_invents_no_sum() -> None:
     ],
 )
 def test_a_source_that_cannot_be_meant_is_refused(table: str, tmp_path: Path) -> None:
-    """Forbids a manifest whose files leave its folder, whose sums are none, or that names nothing."""
+    """Forbids a manifest whose files leave its folder, whose checksums are invalid, or that names no file."""
     path = tmp_path / "s.toml"
     path.write_text(f'format_version = 1\nname = "s"\ntitle = "t"\nlicence = "l"\ntarget = "t"\n{table}\n')
     with pytest.raises(UserError, match=r"s\.toml"):

@@ -35,7 +35,10 @@ SYSTEMS = ("fp16-finetuned", "hqq4")
 COMPARED = ("segmentations", "resegmented", "scores")
 """Folders whose files must be equal to the byte; the others hold times."""
 MOMENTS: dict[str, tuple[str, int]] = {
-    "the second recording is classified": ("harness.segmentation.shas.ShasFrameClassifier.classify", 1),
+    "the second recording is classified": (
+        "harness.segmentation.shas.frame_classifier.ShasFrameClassifier.classify",
+        1,
+    ),
     "a segmentation is stored": ("store:segmentation", 0),
     "the third batch is translated": ("harness.inference.generate.decode", 2),
     "a talk was re-segmented and is not stored": ("store:resegmentation", 0),

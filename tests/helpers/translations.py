@@ -20,7 +20,6 @@ def make_test_set(
         audio=Path("nowhere"),
         file_order=("talk.wav",),
         gold=Segmentation(name, "gold", segments),
-        gold_audio=None,
         source=None,
         references=references,
         key="5e7" * 21 + "5",

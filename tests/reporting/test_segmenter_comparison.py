@@ -44,7 +44,7 @@ def test_a_row_shows_coverage_flags_and_quality() -> None:
 
 def test_gold_and_fixed_windows_are_measured_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbids a comparison in which gold drops speech, or fixed windows are longer than the model hears."""
-    monkeypatch.setattr("harness.reporting.segmenter_comparison.METHODS", ("gold", "fixed"))
+    monkeypatch.setattr("harness.reporting.segmenter_comparison.segmenter_names", lambda: ("gold", "fixed"))
     context = tiny_context(tmp_path)
     plan = resolve("fp16-finetuned", Recipe(), context.checkpoint.specs)
     build(context.checkpoint, plan, "finetuned", context.workdir)

@@ -1,4 +1,4 @@
-"""Boundaries found again: on the references of the demo's eval set, and after every other way to cut them."""
+"""Boundaries recovered by mweralign: on the references of the demo's eval set, however they are divided."""
 
 import json
 import random
@@ -41,7 +41,7 @@ def worsened(line: str, language: str, rng: random.Random) -> str:
 
 
 def lines_of(talks: Sequence[Talk], language: str, folder: Path) -> list[str]:
-    """Return what mweralign makes of talks."""
+    """Return the lines of mweralign for talks."""
     return list(resegment(talks, MWERALIGN, language, folder).lines)
 
 

@@ -1,4 +1,4 @@
-"""The words that come out are the words that went in, whatever they are."""
+"""harness.resegmentation: the words of the output are the words of the input, whatever they are."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.core.errors import NewerFormatError, UserError
 from harness.core.files import write_json
 from harness.resegmentation import Talk, get_resegmenter, resegment
-from harness.resegmentation.base import Pieces, Resegmenter
+from harness.resegmentation.resegmenter import Pieces, Resegmenter
 from harness.resegmentation.text_mapping import cut, dense, join, prepare
 
 MWERALIGN = get_resegmenter("mweralign")
@@ -34,7 +34,7 @@ TALKS = st.lists(st.tuples(LINES, LINES), min_size=1, max_size=5)
 @given(made=TALKS)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_word_is_lost_changed_or_added(made: list[tuple[list[str], list[str]]], target: str, tmp_path: Path) -> None:
-    """Forbids that any text, with separators, control characters or empty lines, comes out other than it went in."""
+    """Forbids that any text, with separators, control characters or empty lines, is changed."""
     talks = [Talk(f"{n}.wav", join(said, target), tuple(lines)) for n, (said, lines) in enumerate(made)]
     found = resegment(talks, MWERALIGN, target, tmp_path).lines
     assert len(found) == sum(len(talk.references) for talk in talks)
@@ -48,7 +48,7 @@ def test_no_word_is_lost_changed_or_added(made: list[tuple[list[str], list[str]]
 
 
 def test_missing_talks_and_empty_lines(tmp_path: Path) -> None:
-    """Forbids words for a silent talk or an empty reference, and silence about a talk without translation."""
+    """Forbids words for an empty talk or an empty reference, and that a talk without translation goes unreported."""
     talks = [
         Talk("a.wav", "", ("eins zwei", "drei")),
         Talk("b.wav", "eins zwei drei", ("eins zwei", "", "drei")),
@@ -76,7 +76,7 @@ def test_lines_are_joined_as_the_language_writes(texts: list[str], target: str, 
 
 
 def test_separators_do_not_reach_the_tool() -> None:
-    """Forbids that a text holds what the tools take for a border between references, or a change of its length."""
+    """Forbids characters that the tools take for borders between references, and a change of the text's length."""
     text = "eins ### zwei\tdrei ####vier \x00"
     assert "###" not in prepare(text)
     assert "\t" not in prepare(text)
@@ -85,7 +85,7 @@ def test_separators_do_not_reach_the_tool() -> None:
 
 @pytest.mark.parametrize("pieces", [["eins", "drei"], ["eins zwei drei", "vier"], ["eins zwei", "Drei"]])
 def test_a_tool_that_changes_words_is_caught(pieces: list[str], tmp_path: Path) -> None:
-    """Forbids scoring a text from which a tool dropped, to which it added, or in which it changed a word."""
+    """Forbids scoring a text in which a tool dropped, added or changed a word."""
     with pytest.raises(ValueError, match="do not hold the text"):
         cut("eins zwei drei", pieces)
 
@@ -122,6 +122,6 @@ def test_results_are_stored_by_content(tmp_path: Path) -> None:
     assert resegment(talks, tool("fake 2"), "de", tmp_path).identity == "fake 2"
     assert calls == ["fake 1", "fake 2"]
     for path in tmp_path.iterdir():
-        write_json(path, {"format_version": 2})
+        write_json(path, {"format_version": 99})
     with pytest.raises(NewerFormatError):
         resegment(talks, tool("fake 1"), "de", tmp_path)

@@ -1,13 +1,16 @@
-"""The commands behind the resegmenters: found, asked rightly, and their failures told in one sentence."""
+"""The resegmenters' commands: how they are found and called, and how their failures are reported."""
 
 import os
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from harness.core import registry
 from harness.core.errors import UserError
-from harness.resegmentation import Talk, get_resegmenter, resegment
+from harness.core.registry import Registry
+from harness.resegmentation import Resegmenter, Talk, get_resegmenter, resegment
 
 TALKS = [Talk("a.wav", "eins zwei drei vier", ("eins zwei", "drei vier")), Talk("b.wav", "ja nein", ("ja", "nein"))]
 SCRIPT = """#!/bin/sh
@@ -56,7 +59,7 @@ def test_chinese_is_spaced_for_the_official_binary(tmp_path: Path, monkeypatch: 
 def test_a_failing_tool_is_one_sentence(
     script: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forbids scores over what a failing tool left behind, and a failure without the tool's own words."""
+    """Forbids that the output of a failing tool is used, and a failure without the tool's own message."""
     monkeypatch.setenv("HARNESS_MWERSEGMENTER", fake(tmp_path, script))
     with pytest.raises(UserError, match=sentence):
         resegment(TALKS, get_resegmenter("mwersegmenter"), "de", tmp_path / "out")
@@ -78,9 +81,9 @@ def test_a_missing_command_says_what_to_do(name: str, variable: str, monkeypatch
         get_resegmenter(name).identity("de")
 
 
-def test_an_unknown_resegmenter_lists_the_known() -> None:
+def test_an_unknown_resegmenter_is_refused() -> None:
     """Forbids a misspelt name that falls back to another tool."""
-    with pytest.raises(UserError, match="mweralign, mwersegmenter, omnisteval"):
+    with pytest.raises(UserError, match="No resegmenter is named 'mwer': did you mean mweralign"):
         get_resegmenter("mwer")
 
 
@@ -101,3 +104,20 @@ def test_omnisteval_agrees_on_joined_references(language: str, tmp_path: Path) -
     lines = {"de": ("Das Haus ist alt.", "Wir messen."), "zh": ("我们用BERT模型。", "谢谢大家。")}[language]
     talk = Talk("a.wav", ("" if language == "zh" else " ").join(lines), lines)
     assert resegment([talk, talk], get_resegmenter("omnisteval"), language, tmp_path).lines == lines * 2
+
+
+def test_an_installed_package_adds_a_resegmenter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that a resegmenter needs an edit of the harness."""
+    (tmp_path / "my_resegmenter.py").write_text(
+        "from harness.resegmentation.resegmenter import RESEGMENTERS, Resegmenter\n"
+        "def _split(talks, target):\n"
+        "    return [[talk.text, *[''] * (len(talk.references) - 1)] for talk in talks]\n"
+        "RESEGMENTERS.add('first-line', Resegmenter('first-line', lambda target: 'first-line 1', _split), __name__)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    fresh: Registry[Resegmenter] = Registry("resegmenter", "harness.resegmentation", "resegmenters")
+    monkeypatch.setattr("harness.resegmentation.resegmenter.RESEGMENTERS", fresh)
+    point = EntryPoint("mine", "my_resegmenter", "stcompress.resegmenters")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    lines = resegment(TALKS, get_resegmenter("first-line"), "de", tmp_path / "out").lines
+    assert lines == ("eins zwei drei vier", "", "ja nein", "")

@@ -47,14 +47,14 @@ def test_lengths_and_text() -> None:
 
 
 def test_without_speech_there_is_no_share() -> None:
-    """No share is made up where there is nothing to drop."""
+    """Forbids a share of dropped speech where there is no speech."""
     found = report([(0.0, 1.0)], [])
     assert found.dropped_share is None
     assert "no speech" in str(found)
 
 
 def test_recordings_are_kept_apart() -> None:
-    """No segment counts for another recording's sentence."""
+    """Forbids that a segment counts for another recording's sentence."""
     made = Segmentation("set", "hand", (Segment("a.wav", 0.0, 2.0), Segment("b.wav", 5.0, 1.0)))
     found = coverage(made, [Segment("b.wav", 0.0, 2.0)], "gold")
     assert (found.dropped_seconds, found.outside_seconds, found.lost) == (2.0, 3.0, 1)

@@ -1,7 +1,8 @@
-"""harness.testsets.load: one reader for the demo and for the ACL 60/60 release, and a sentence for every fault."""
+"""harness.testsets.load: one reader for the demo and the ACL 60/60 release, and one sentence for every fault."""
 
 import shutil
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,11 +10,16 @@ import pytest
 import soundfile
 
 from harness.audio.recording import RATE, read_pcm, write_pcm
-from harness.core import manifests
+from harness.core import manifests, registry
 from harness.core.errors import UserError
+from harness.core.locks import exclusive
+from harness.core.registry import Registry
 from harness.core.workdir import WorkDir
+from harness.testsets import load
 from harness.testsets.acl6060 import Acl6060Layout
-from harness.testsets.load import FORMAT, TestSetManifest, load_test_set
+from harness.testsets.layout import FORMAT, LAYOUTS, TestSetManifest
+from harness.testsets.load import load_test_set
+from tests.helpers.handed_out import write_manifest as handed_out_manifest
 from tests.helpers.tiny_corpus import TALKS, Row, rows, write_corpus, write_manifest
 
 ROWS = rows(3)
@@ -72,7 +78,7 @@ def test_the_layout_is_that_of_the_release(release: Acl6060Layout) -> None:
 
 
 def test_gold_audio_is_a_byte_slice_of_the_talk(release: Acl6060Layout) -> None:
-    """Forbids that segments are decoded or scaled anew: sent_5 is the bytes of the second sentence of talk two."""
+    """Forbids that segments are decoded or scaled again: sent_5 is the bytes of the second sentence of talk two."""
     row = ROWS[4]
     assert read_pcm(release.sentence(5)) == read_pcm(release.full / f"{row.talk}.wav")[2 * row.start : 2 * row.end]
 
@@ -86,7 +92,7 @@ def test_the_demo_and_the_release_are_read_alike(name: str, released: str, work:
 
 
 def test_equal_sentences_in_a_row_are_told_apart(tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that the second of two equal utterances is found where the first one lies."""
+    """Forbids that the second of two equal utterances is found at the position of the first one."""
     talk = TALKS[0]
     write_corpus(tmp_path / "corpus" / "eval", [Row(talk, 500, 7000), Row(talk, 9000, 15500)], [talk])
     pcm = bytearray(soundfile.read(tmp_path / "corpus" / "eval" / f"{talk}.flac", dtype="int16")[0].tobytes())
@@ -102,7 +108,7 @@ def test_equal_sentences_in_a_row_are_told_apart(tmp_path: Path, work: WorkDir) 
 def test_a_match_between_two_samples_is_none(
     tmp_path: Path, release: Acl6060Layout, released: str, work: WorkDir
 ) -> None:
-    """Forbids a find at an odd byte: bytes 01 02 01 02 01 hold the sample 02 01 only shifted by half a sample."""
+    """Forbids a match at an odd byte: bytes 01 02 01 02 01 have the sample 02 01 only shifted by half a sample."""
     talk, sentences = release.full / f"{TALKS[0]}.wav", sorted(release.gold.glob("*.wav"))
     for path in sentences:
         path.unlink()
@@ -184,14 +190,14 @@ def write_latin(layout: Acl6060Layout) -> None:
     ("damage", "sentence"),
     [
         (drop_text, r"en-xx\.zh\.txt: No such file"),
-        (drop_line, r"differ in their lines \(.*en\.txt 9, .*de\.txt 8, .*zh\.txt 9\)"),
+        (drop_line, r"differ in their number of lines \(.*en\.txt 9, .*de\.txt 8, .*zh\.txt 9\)"),
         (drop_everywhere, "has 8 sentences, but its manifest expects 9"),
         (drop_sentence, r"sent_4\.wav is missing \(1 of 9"),
         (add_sentence, r"sent_10\.wav, but there are only 9"),
         (slow_down, r"2026\.tiny-talks\.10\.wav has 8000 Hz"),
-        (cut_off, r"sent_3\.wav breaks off"),
+        (cut_off, r"sent_3\.wav is truncated"),
         (spoil, r"sent_3\.wav cannot be read as audio"),
-        (exchange, r"sent_2\.wav is not a slice"),
+        (exchange, r"sent_2\.wav is not found in the recordings"),
         (drop_talk, r"2026\.tiny-talks\.9b\.wav is missing"),
         (name_twice, "FILE_ORDER names a talk twice"),
         (climb, "not a plain talk id"),
@@ -219,7 +225,7 @@ def test_a_missing_release_says_where_to_get_it(tmp_path: Path, work: WorkDir) -
 
 
 def test_materialising_twice_changes_nothing(name: str, work: WorkDir) -> None:
-    """Forbids that a second run writes again what is there."""
+    """Forbids that a second run writes existing files again."""
     first = load_test_set(name, work)
     before = {path: path.stat().st_mtime_ns for path in work.testsets.rglob("*")}
     second = load_test_set(name, work)
@@ -228,7 +234,7 @@ def test_materialising_twice_changes_nothing(name: str, work: WorkDir) -> None:
 
 
 def test_a_killed_materialising_leaves_nothing_half(name: str, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids that a half-written set is taken for whole: it is begun anew, and its remains disappear."""
+    """Forbids that a half-written set is taken for complete: it is written again, and its remains disappear."""
     real = write_pcm
 
     def die_at_sentence_four(path: Path, data: bytes) -> None:
@@ -258,9 +264,9 @@ def test_other_content_has_another_key(corpus: Path, name: str, work: WorkDir) -
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
-        (('"Satz 5."', '"Satz\\n5."'), "line 5, holds a sentence of two lines"),
-        (('"de": "Satz 5."', '"fr": "x"'), "line 5, does not read"),
-        (('"start": 1000', '"start": 99000000'), "lies outside"),
+        (('"Satz 5."', '"Satz\\n5."'), "line 5, has a sentence of two lines"),
+        (('"de": "Satz 5."', '"fr": "x"'), "line 5, cannot be read"),
+        (('"start": 1000', '"start": 99000000'), "is outside"),
         ((TALKS[1], "unknown"), "does not follow FILE_ORDER"),
     ],
 )
@@ -284,5 +290,42 @@ def test_the_published_sizes_of_acl_60_60() -> None:
 
 @pytest.mark.parametrize("manifest", manifests.names("testsets"))
 def test_every_shipped_manifest_reads_under_its_own_name(manifest: str) -> None:
-    """Forbids a manifest that the code cannot read, or that goes by another name."""
-    assert manifests.read_toml(manifests.find("testsets", manifest), TestSetManifest, FORMAT).name == manifest
+    """Forbids a manifest that the code cannot read, that has another name, or whose layout is unknown."""
+    read = manifests.read_toml(manifests.find("testsets", manifest), TestSetManifest, FORMAT)
+    assert read.name == manifest
+    assert read.layout in LAYOUTS
+
+
+def test_an_unknown_layout_is_refused(tmp_path: Path, work: WorkDir) -> None:
+    """Forbids that a misspelt layout is read as another one."""
+    with pytest.raises(UserError, match="No layout is named 'archiv': did you mean archive"):
+        load_test_set(handed_out_manifest(tmp_path / "t.toml", tmp_path, "archiv"), work)
+
+
+def test_an_installed_package_adds_a_layout(tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbids that a layout needs an edit of the harness."""
+    (tmp_path / "my_layout.py").write_text(
+        "from harness.testsets import load\n"
+        "from harness.testsets.testset import TestSet\n"
+        "def _read(request):\n"
+        "    name = request.manifest.name\n"
+        "    return TestSet(name, '', '', request.manifest.folder, (), None, None, {}, f'key of {name}')\n"
+        "load.LAYOUTS.add('mine', _read, __name__)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(load, "LAYOUTS", Registry("layout", "harness.testsets", "layouts"))
+    point = EntryPoint("mine", "my_layout", "stcompress.layouts")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    found = load_test_set(handed_out_manifest(tmp_path / "t.toml", tmp_path / "audio", "mine"), work)
+    assert (found.key, found.audio) == ("key of tiny-blind", tmp_path / "audio")
+
+
+def test_two_processes_do_not_write_one_set(name: str, work: WorkDir) -> None:
+    """Forbids that two imports write the same folder."""
+    final = load_test_set(name, work).audio.parents[3]
+    shutil.rmtree(final)
+    with (
+        exclusive(final, "is importing it", work.locks),
+        pytest.raises(UserError, match="is importing tiny-eval: wait"),
+    ):
+        load_test_set(name, work)

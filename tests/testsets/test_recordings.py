@@ -1,4 +1,4 @@
-"""Importing what a campaign hands out: archives, folders with FILE_ORDER, any folder of audio."""
+"""harness.testsets.recordings: archives, folders with FILE_ORDER, any folder of audio."""
 
 from pathlib import Path
 
@@ -33,12 +33,12 @@ SEGMENTS = "".join(
         (f"{TALKS[1]}.wav", 0.1, 0.25),
     )
 )
-"""Two recordings the wrong way round, named with and without endings; they overlap, and one ends a rounding late."""
+"""Two recordings the wrong way round, named with and without suffixes; they overlap, and one ends late by rounding."""
 
 
 @pytest.fixture(autouse=True)
 def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode here, since starting a process for each file takes long; tests of harness.audio.inspect start it."""
+    """Decode in this process, since starting one per file is slow; tests of harness.audio.inspect start it."""
     monkeypatch.setattr("harness.audio.inspect._decode", lambda source, target, _limit: decode(source, target))
 
 
@@ -99,8 +99,8 @@ def test_an_archive_and_its_folder_give_the_same_set(tmp_path: Path, work: WorkD
     assert packed.audio != unpacked.audio
 
 
-def test_any_folder_is_taken_by_name_and_says_so(tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that an order is made up without a word; `folder` is refused where FILE_ORDER is missing."""
+def test_any_folder_is_sorted_by_name_and_reported(tmp_path: Path, work: WorkDir) -> None:
+    """Forbids an order that goes unreported; `folder` is refused where FILE_ORDER is missing."""
     (tmp_path / "any").mkdir()
     for talk in TALKS:
         soundfile.write(tmp_path / "any" / f"{talk}.flac", np.zeros((8000, 2)), 8000)
@@ -121,14 +121,14 @@ def test_any_folder_is_taken_by_name_and_says_so(tmp_path: Path, work: WorkDir) 
 
 @pytest.mark.parametrize("order", ["{1}.wav\n{0}.wav\n", "{1}\r\n{0}\r\n", "\ufeff{1}\n{0}"])
 def test_file_order_may_name_files_or_talks(order: str, tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that `.268` is taken for an ending, and that other line ends or a byte-order mark change a name."""
+    """Forbids that `.268` is taken for a suffix, and that other line ends or a byte-order mark change a name."""
     write_archive(tmp_path / "set", Hand(order=order.format(*TALKS)))
     found = load_test_set(write_manifest(tmp_path / "t.toml", tmp_path / "set"), work)
     assert found.file_order == (f"{TALKS[1]}.wav", f"{TALKS[0]}.wav")
 
 
 def test_what_is_not_in_file_order_is_left_out_and_named(tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that a recording disappears without a word."""
+    """Forbids that a left-out recording goes unreported."""
     write_archive(tmp_path / "set", Hand(order=f"{TALKS[1]}\n"))
     found = load_test_set(write_manifest(tmp_path / "t.toml", tmp_path / "set"), work)
     assert found.file_order == (f"{TALKS[1]}.wav",)
@@ -136,7 +136,7 @@ def test_what_is_not_in_file_order_is_left_out_and_named(tmp_path: Path, work: W
 
 
 def test_a_second_import_writes_nothing(tmp_path: Path, work: WorkDir) -> None:
-    """Forbids unpacking and decoding what is there."""
+    """Forbids unpacking and decoding again."""
     write_archive(tmp_path / "set")
     name = write_manifest(tmp_path / "t.toml", tmp_path / "set")
     first = load_test_set(name, work)
@@ -147,7 +147,7 @@ def test_a_second_import_writes_nothing(tmp_path: Path, work: WorkDir) -> None:
 
 
 def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids that a half-imported set is taken for whole, and that finished recordings are decoded again."""
+    """Forbids that a half-imported set is taken for complete, and that finished recordings are decoded again."""
     write_archive(tmp_path / "set")
     name = write_manifest(tmp_path / "t.toml", tmp_path / "set")
     done: list[str] = []
@@ -187,15 +187,15 @@ YAMLS = {
     "bytes that are no text": ("- \udcff\udcfe", "is not YAML"),
     "a tab": ("-\t\t{wav: a\n\t- b", "is not YAML"),
     "a recording elsewhere": ("- {wav: ../../secret.wav, offset: 0, duration: 1}\n", "bare file name"),
-    "a recording that is not there": ("- {wav: other.wav, offset: 0, duration: 1}\n", "is no recording of the set"),
+    "a recording that is not there": ("- {wav: other.wav, offset: 0, duration: 1}\n", "is not a recording of the set"),
     "no duration": (_entry("offset: 0"), "give seconds as numbers"),
     "a duration below zero": (_entry("offset: 0, duration: -1"), "give seconds as numbers"),
     "a duration of nothing": (_entry("offset: 0, duration: 0"), "give seconds as numbers"),
     "an offset that is no number": (_entry("offset: .nan, duration: 1"), "give seconds as numbers"),
     "an endless duration": (_entry("offset: 0, duration: .inf"), "give seconds as numbers"),
     "a number as text": (_entry("offset: '0', duration: 1"), "give seconds as numbers"),
-    "a segment beyond the end": (_entry("offset: 0.5, duration: 0.52"), r"leaves .*9\.wav, which has 1\.000 s"),
-    "a start beyond the end": (_entry("offset: 1.0e+300, duration: 1"), "leaves"),
+    "a segment beyond the end": (_entry("offset: 0.5, duration: 0.52"), r"exceeds .*9\.wav, which has 1\.000 s"),
+    "a start beyond the end": (_entry("offset: 1.0e+300, duration: 1"), "exceeds"),
 }
 
 
@@ -203,7 +203,7 @@ YAMLS = {
 def test_hostile_segments_are_refused_in_one_sentence(
     case: str, tmp_path: Path, work: WorkDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forbids a traceback, code that runs from a YAML file, and segments that no recording holds."""
+    """Forbids a traceback, code that runs from a YAML file, and segments outside their recording."""
     monkeypatch.chdir(tmp_path)
     text, sentence = YAMLS[case]
     members = [plain_file(f"{talk}.wav", wav_bytes(seed=n)) for n, talk in enumerate(TALKS)]
@@ -225,20 +225,20 @@ def _members(*names: str, order: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (_members("README"), "holds no recording"),
+        (_members("README"), "has no recording"),
         (_members("a.wav", "b/a.wav"), "twice"),
-        (_members("a.wav", "x.yaml", "y.yml"), "x.yaml and y.yml: leave the one"),
+        (_members("a.wav", "x.yaml", "y.yml"), "x.yaml and y.yml: keep only the right one"),
         (_members("a.wav", order="b\n"), "has no recording of 'b', which its FILE_ORDER names"),
         (_members("a.wav", order="../a\n"), "not a plain talk id"),
         (_members("a.wav", order="a\na\n"), "names a talk twice"),
         (_members("a.wav", order="a\na.wav\n"), "names a talk twice"),
         (_members("a.wav", order=" \n"), "names no talk"),
         (tar_bytes([plain_file("a.wav", b"")]), "missing or empty"),
-        (tar_bytes([plain_file("a.mp4", b"video")]), "can only be read by ffmpeg|ffmpeg finds no sound"),
+        (tar_bytes([plain_file("a.mp4", b"video")]), "can only be decoded by ffmpeg|ffmpeg found no audio"),
     ],
 )
 def test_an_archive_that_makes_no_set_is_refused(data: bytes, sentence: str, tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that an ambiguous or empty archive is imported by a guess."""
+    """Forbids that an ambiguous or empty archive is imported."""
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a_audios.tar.gz").write_bytes(data)
     with pytest.raises(UserError, match=sentence) as caught:
@@ -273,7 +273,7 @@ def test_references_must_fit_the_given_segments(tmp_path: Path, work: WorkDir) -
 
 
 def test_transcripts_for_some_talks_only_are_refused(tmp_path: Path, work: WorkDir) -> None:
-    """Forbids that half a transcript passes for none."""
+    """Forbids that incomplete transcripts pass for none."""
     write_archive(tmp_path / "set")
     write_texts(tmp_path / "set", ["en"])
     (tmp_path / "set" / "text" / f"{TALKS[1]}.en.txt").unlink()
@@ -282,7 +282,7 @@ def test_transcripts_for_some_talks_only_are_refused(tmp_path: Path, work: WorkD
 
 
 def test_the_archive_is_found_by_its_name(tmp_path: Path, work: WorkDir) -> None:
-    """Forbids demuxing videos where the sound ships too, and a guess between two archives."""
+    """Forbids extracting audio from videos where it is published too, and a choice between two archives."""
     folder = tmp_path / "set"
     write_archive(folder)
     (folder / "TINY_videos.tar.gz").write_bytes(b"never read")
@@ -290,7 +290,7 @@ def test_the_archive_is_found_by_its_name(tmp_path: Path, work: WorkDir) -> None
     assert len(load_test_set(name, work).file_order) == 2
     (folder / "TINY_audios.tar.gz").rename(folder / "TINY--en-de.gz")
     (folder / "TINY_videos.tar.gz").rename(folder / "TINY--en-zh.gz")
-    with pytest.raises(UserError, match="leave the one to import"):
+    with pytest.raises(UserError, match="keep only the one to import"):
         load_test_set(name, work)
     (folder / "TINY--en-zh.gz").unlink()
     assert len(load_test_set(name, work).file_order) == 2

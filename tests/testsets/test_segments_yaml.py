@@ -1,4 +1,4 @@
-"""Segmentations as YAML."""
+"""harness.testsets.segments_yaml: segmentations as YAML."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_it_is_what_shas_writes() -> None:
 
 @given(st.lists(segments, max_size=5))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, some: list[Segment]) -> None:
-    """No name and no number changes on the way through a file."""
+    """Forbids that a name or a number changes when a file is written and read."""
     path = tmp_path_factory.mktemp("yaml") / "segments.yaml"
     path.write_bytes(to_yaml(some))
     assert list(read_yaml(path)) == some
@@ -59,7 +59,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, some:
     ],
 )
 def test_hostile_files_are_refused(text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No malformed or malicious file ends in a traceback, a guess, or a command that is run."""
+    """Forbids that a malformed or malicious file ends in a traceback, a guess, or a command that runs."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "segments.yaml"
     path.write_text(text)
@@ -69,7 +69,7 @@ def test_hostile_files_are_refused(text: str, sentence: str, tmp_path: Path, mon
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
-    """No file over the cap is taken into memory."""
+    """Forbids that a file over the limit is read into memory."""
     path = tmp_path / "segments.yaml"
     with path.open("wb") as stream:
         stream.truncate(LIMIT + 1)

@@ -1,1 +1,1 @@
-"""Archives that come from elsewhere, read without trust."""
+"""Reading untrusted archives."""

@@ -1,4 +1,4 @@
-"""Unpacking archives that nobody vouches for: plain files below one folder, so many, so large, and nothing else."""
+"""Unpacking untrusted archives: only plain files below one folder, within limits of number and size."""
 
 import gzip
 import struct
@@ -15,27 +15,27 @@ from harness.core.errors import UserError
 
 _BLOCK = 1 << 20
 _HEADER_LIMIT = 4 << 20
-"""Most bytes that reading a member's header may ask for; an honest one takes some hundred."""
+"""Most bytes that a member's header may have; a valid one has some hundred."""
 _DIRECTORY_LIMIT = 64 << 20
 """Largest list of members of a ZIP, in bytes."""
 _RATIO_FREE = 256 << 20
-"""Up to so many unpacked bytes any ratio is taken: silence compresses well."""
+"""Unpacked bytes up to which any ratio is accepted, since silence compresses well."""
 _NAME_LIMIT = 200
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, ValueError,
     RecursionError, OverflowError, struct.error,
 )  # fmt: skip
-"""What the readers of the standard library raise on archives that are damaged or made to mislead them."""
+"""Errors of the standard library's readers on damaged or manipulated archives."""
 
 
 @dataclass(frozen=True)
 class Caps:
-    """What an archive may hold at most.
+    """Limits of an archive.
 
     Attributes:
-        members: files and folders.
-        bytes: unpacked, of all files together.
-        ratio: unpacked bytes by the archive's own, beyond the first 256 MiB.
+        members: number of files and folders.
+        bytes: unpacked size of all files together.
+        ratio: unpacked size divided by the archive's size, where more than 256 MiB are unpacked.
     """
 
     members: int = 20_000
@@ -45,7 +45,7 @@ class Caps:
 
 @dataclass
 class _ExtractionMeter:
-    """Counts what comes out of an archive, and stops it at the caps."""
+    """Counts members and unpacked bytes, and raises when a limit is exceeded."""
 
     archive: Path
     folder: Path
@@ -67,15 +67,15 @@ class _ExtractionMeter:
         self.members += 1
         plain = name.removeprefix("./").removesuffix("/")
         if self.members > self.caps.members:
-            raise self.refuse(name, f"comes after {self.caps.members} other members, the most that are taken")
+            raise self.refuse(name, f"comes after {self.caps.members} other members, which is the limit")
         if plain in {"", "."}:
             return ""
         if is_unsafe(plain) or len(plain) > _NAME_LIMIT:
-            raise self.refuse(name, "is no plain path inside of the archive")
+            raise self.refuse(name, "is not a plain path inside the archive")
         return plain
 
     def write(self, name: str, stream: IO[bytes]) -> None:
-        """Write one file; its bytes are counted as they come, whatever the archive says."""
+        """Write one file; its bytes are counted while they are read, whatever size the archive states."""
         if name.casefold() in self.names:
             raise self.refuse(name, "is in it twice")
         self.names.add(name.casefold())
@@ -93,19 +93,21 @@ class _ExtractionMeter:
         """Count unpacked bytes."""
         self.size += size
         if self.size > self.caps.bytes:
-            raise self.refuse(name, f"takes the unpacked files over {self.caps.bytes:,} bytes")
+            raise self.refuse(name, f"brings the unpacked files above {self.caps.bytes:,} bytes")
         if self.size > self._allowed:
-            raise self.refuse(name, f"unpacks to over {self.caps.ratio} times the archive's own size, like a bomb")
+            raise self.refuse(
+                name, f"unpacks to more than {self.caps.ratio} times the archive's size, as a decompression bomb does"
+            )
 
 
 def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, ...]:
     """Unpack a `.tar.gz`, `.tar` or `.zip` (told apart by content) into an empty or new folder.
 
-    Links, devices, sparse and encrypted members, names that leave the folder or come twice, and anything over the caps
-    are refused; modes, owners and times are not taken over. After a refusal the folder holds what came before.
+    Links, devices, sparse and encrypted members, names that leave the folder or are repeated, and archives above the
+    limits are refused; modes, owners and times are not restored. After a refusal the folder has the earlier members.
 
     Args:
-        archive: the file.
+        archive: the archive.
         folder: where to unpack; the caller publishes or removes it.
         caps: limits; by default 20,000 members, 64 GiB and 50 times the archive's size.
 
@@ -113,7 +115,7 @@ def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, 
         Names of the files, relative to the folder, in the archive's order.
 
     Raises:
-        UserError: it is missing, damaged or refused, or the disk is full.
+        UserError: the archive is missing, damaged or refused, or the disk is full.
     """
     if not archive.is_file():
         raise UserError(f"The archive {archive} is missing: download it, or correct the path.")
@@ -123,9 +125,11 @@ def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, 
         return tuple(_reader(archive)(archive, meter))
     except _BROKEN as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{archive} is damaged or no archive ({reason}): download it again.") from error
+        raise UserError(f"{archive} is damaged or not an archive ({reason}): download it again.") from error
     except OSError as error:
-        raise UserError(f"Cannot unpack {archive} into {folder}: {error.strerror or error}.") from error
+        raise UserError(
+            f"Cannot unpack {archive} into {folder}: {error.strerror or error}; free some space or correct the path."
+        ) from error
 
 
 def _reader(archive: Path) -> Callable[[Path, _ExtractionMeter], Iterator[str]]:
@@ -137,7 +141,7 @@ def _reader(archive: Path) -> Callable[[Path, _ExtractionMeter], Iterator[str]]:
 
 
 class _BoundedStream:
-    """A stream that refuses to be read by the gigabyte: tarfile believes what a header says about its own length."""
+    """A stream with a limit per read, since tarfile reads as many bytes as a header states for its own length."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -151,7 +155,7 @@ class _BoundedStream:
 
     def seek(self, place: int) -> int:
         if place < self._stream.tell():
-            raise tarfile.ReadError("a member lies before the one that it follows")
+            raise tarfile.ReadError("a member begins before the end of the one before it")
         return self._stream.seek(place)
 
     def tell(self) -> int:
@@ -169,35 +173,35 @@ def _unpack_plain(archive: Path, meter: _ExtractionMeter) -> Iterator[str]:
 
 
 def _unpack_tar(stream: IO[bytes], meter: _ExtractionMeter) -> Iterator[str]:
-    sober = _BoundedStream(stream)
-    with tarfile.open(fileobj=sober, mode="r:") as archive:  # type: ignore[call-overload]
+    bounded = _BoundedStream(stream)
+    with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
         while (info := archive.next()) is not None:
             archive.members.clear()
             name = meter.enter(info.name)
             if info.isdir() or not name:
                 continue
             if not info.isfile() or info.issparse():
-                raise meter.refuse(info.name, "is a link, a device or a sparse file, where only plain files are taken")
+                raise meter.refuse(info.name, "is a link, a device or a sparse file, and only plain files are accepted")
             data = archive.extractfile(info)
             if data is None:
                 raise meter.refuse(info.name, "has no content")
             meter.write(name, data)
             yield name
-    # tarfile takes a damaged header for the end, and leaves the rest unread, the sum of a .gz with it.
-    if sober.last != bytes(tarfile.BLOCKSIZE):
+    # tarfile treats a damaged header as the end of the archive, and does not read on to the checksum of a .gz.
+    if bounded.last != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it ends before its end mark")
     while block := stream.read(_BLOCK):
         meter.count("the rest", len(block))
 
 
 def _unpack_zip(path: Path, meter: _ExtractionMeter) -> Iterator[str]:
-    _weigh_directory(path)
+    _check_directory(path)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             name = meter.enter(info.filename)
             fault = next(iter(member_faults(info)), None)
             if fault is not None:
-                raise meter.refuse(info.filename, f"cannot be taken. {fault.sentence.rstrip('.')}")
+                raise meter.refuse(info.filename, f"cannot be unpacked. {fault.sentence.rstrip('.')}")
             if info.is_dir() or not name:
                 continue
             with archive.open(info) as data:
@@ -205,8 +209,8 @@ def _unpack_zip(path: Path, meter: _ExtractionMeter) -> Iterator[str]:
             yield name
 
 
-def _weigh_directory(path: Path) -> None:
-    """Refuse a list of members that would fill the memory before the first of them is looked at."""
+def _check_directory(path: Path) -> None:
+    """Refuse a list of members that would fill the memory before the first member is checked."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(max(0, size - (1 << 16) - 22))

@@ -1,4 +1,4 @@
-"""harness.core.archives.unpack: what a hostile or damaged archive can do is be refused, in one sentence."""
+"""harness.core.archives.unpack: a hostile or damaged archive is refused in one sentence."""
 
 import gzip
 import io
@@ -51,14 +51,14 @@ def _sparse() -> bytes:
 
 
 def _header_of(size: int) -> bytes:
-    """A header that announces so many bytes of extended header, of which the archive holds all: zeros pack well."""
+    """Return an archive with an extended header of so many zeros, which compress well."""
     info = tarfile.TarInfo("SET/long")
     info.type, info.size = tarfile.XHDTYPE, size
     return gzip.compress(info.tobuf(tarfile.USTAR_FORMAT) + bytes(size), 9)
 
 
 def _chain(length: int) -> bytes:
-    """Extended headers that follow each other without end: each is read by a call inside of the last."""
+    """Return an archive with a long chain of extended headers, which tarfile reads recursively."""
     info = tarfile.TarInfo("SET/long")
     info.type, info.size = tarfile.XHDTYPE, 512
     return gzip.compress((info.tobuf(tarfile.USTAR_FORMAT) + b"9 a=bcde\n" + bytes(503)) * length, 9)
@@ -71,15 +71,15 @@ def _huge_directory() -> bytes:
 
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty": (lambda: b"", "no archive"),
-    "no archive": (lambda: b"<html>Not found</html>" * 99, "no archive"),
+    "empty": (lambda: b"", "not an archive"),
+    "no archive": (lambda: b"<html>Not found</html>" * 99, "not an archive"),
     "cut off": (lambda: _tar()[:-30], "damaged"),
     "wrong checksum": (lambda: _tar()[:-8] + b"\0\0\0\0" + _tar()[-4:], "damaged"),
-    "absolute path": (lambda: _tar(plain_file("/etc/passwd")), "'/etc/passwd' is no plain path"),
-    "parent path": (lambda: _tar(plain_file("SET/../../a")), "is no plain path"),
-    "backslashes": (lambda: _tar(plain_file("SET\\a.wav")), "is no plain path"),
-    "control characters": (lambda: _tar(plain_file("SET/\x1b[2J.wav")), r"\\x1b\[2J.* is no plain path"),
-    "long name": (lambda: _tar(plain_file("SET/" + "a" * 300)), "is no plain path"),
+    "absolute path": (lambda: _tar(plain_file("/etc/passwd")), "'/etc/passwd' is not a plain path"),
+    "parent path": (lambda: _tar(plain_file("SET/../../a")), "is not a plain path"),
+    "backslashes": (lambda: _tar(plain_file("SET\\a.wav")), "is not a plain path"),
+    "control characters": (lambda: _tar(plain_file("SET/\x1b[2J.wav")), r"\\x1b\[2J.* is not a plain path"),
+    "long name": (lambda: _tar(plain_file("SET/" + "a" * 300)), "is not a plain path"),
     "symbolic link": (lambda: _tar(special("SET/l", tarfile.SYMTYPE, "/etc")), "is a link"),
     "hard link": (lambda: _tar(special("SET/l", tarfile.LNKTYPE, "SET/a.wav")), "is a link"),
     "device": (lambda: _tar(special("SET/null", tarfile.CHRTYPE)), "is a link, a device"),
@@ -90,7 +90,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "file and folder": (lambda: _tar(plain_file("SET/a.wav/b")), "a file and a folder at once"),
     "header by the gigabyte": (lambda: _header_of(64 << 20), "a header asks for"),
     "headers without end": (lambda: _chain(3000), "damaged"),
-    "zip: parent path": (lambda: _zip(("../a.wav", b"a", FILE)), "is no plain path"),
+    "zip: parent path": (lambda: _zip(("../a.wav", b"a", FILE)), "is not a plain path"),
     "zip: link": (lambda: _zip(("l", b"/etc/passwd", LINK)), "symbolic link"),
     "zip: huge directory": (_huge_directory, "list of its members is too long"),
     "zip: cut off": (lambda: _zip(("a.wav", b"RIFF" * 99, FILE))[:-40], "damaged"),
@@ -99,7 +99,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_archive_is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
-    """Forbids a traceback, a pass, and anything outside of the folder or that is no plain file in it."""
+    """Forbids a traceback, acceptance, and files outside the folder or other than plain ones in it."""
     make, sentence = HOSTILE[case]
     archive = tmp_path / "a.tar.gz"
     archive.write_bytes(make())
@@ -115,8 +115,8 @@ def test_a_hostile_archive_is_refused_in_one_sentence(case: str, tmp_path: Path)
     ("caps", "sentence"),
     [
         (Caps(members=2), "comes after 2 other members"),
-        (Caps(bytes=300), "over 300 bytes"),
-        (Caps(ratio=2), "2 times the archive's own size, like a bomb"),
+        (Caps(bytes=300), "above 300 bytes"),
+        (Caps(ratio=2), "2 times the archive's size, as a decompression bomb does"),
     ],
 )
 def test_the_caps_hold(caps: Caps, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,12 +129,12 @@ def test_the_caps_hold(caps: Caps, sentence: str, tmp_path: Path, monkeypatch: p
 
 
 def test_a_bomb_is_stopped_while_it_inflates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids that a lying size, or the disk, is what stops a bomb: memory and disk stay near the cap."""
+    """Forbids that only a wrong size or a full disk stops a bomb: memory and disk stay near the limit."""
     monkeypatch.setattr(module, "_RATIO_FREE", 2 << 20)
     archive = tmp_path / "a.zip"
     archive.write_bytes(_zip(("zeros.wav", bytes(64 << 20), FILE)))
     tracemalloc.start()
-    with pytest.raises(UserError, match="like a bomb"):
+    with pytest.raises(UserError, match="as a decompression bomb does"):
         unpack(archive, tmp_path / "out")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -154,7 +154,7 @@ def test_an_honest_archive_comes_out_as_it_went_in(prefix: str, tmp_path: Path) 
 
 
 def test_archives_are_told_apart_by_content(tmp_path: Path) -> None:
-    """Forbids that the ending decides: the campaign's `.gz` files are tar archives, others may be ZIP or plain tar."""
+    """Forbids that the suffix decides: the campaign's `.gz` files are tar archives, others may be ZIP or plain tar."""
     (tmp_path / "a.gz").write_bytes(_zip(("SET/a.wav", b"RIFF", FILE)))
     (tmp_path / "b.zip").write_bytes(gzip.decompress(_tar()))
     assert unpack(tmp_path / "a.gz", tmp_path / "a") == ("SET/a.wav",)
@@ -162,7 +162,7 @@ def test_archives_are_told_apart_by_content(tmp_path: Path) -> None:
 
 
 def test_a_missing_archive_is_said(tmp_path: Path) -> None:
-    """Forbids a traceback where there is nothing."""
+    """Forbids a traceback where the archive is missing."""
     with pytest.raises(UserError, match="is missing: download it"):
         unpack(tmp_path / "none.tar.gz", tmp_path / "out")
 
@@ -178,7 +178,7 @@ GOOD_TAR, GOOD_ZIP = gzip.decompress(_tar()), _zip(("SET/a.wav", b"RIFF" * 40, F
 def test_no_damage_gives_a_traceback(
     which: bytes, changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Forbids any exception but the sentence on an archive with arbitrary bytes changed."""
+    """Forbids any exception but UserError on an archive with arbitrary bytes changed."""
     data = bytearray(which)
     for position, value in changes:
         data[position % len(data)] = value

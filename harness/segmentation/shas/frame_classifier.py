@@ -1,6 +1,6 @@
-"""SHAS: which frames of a recording are inside of sentences, by a classifier on wav2vec 2.0.
+"""SHAS frame probabilities: how likely each frame of a recording is inside a sentence.
 
-A recording is read window by window and never held whole, so that memory stays bounded however long it is.
+A recording is read window by window, so memory is bounded for recordings of any length.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,20 +17,19 @@ from harness.core.errors import UserError
 from harness.core.progress import Advance
 from harness.core.workdir import WorkDir
 from harness.segmentation.frames import Frames
-from harness.segmentation.pinned_checksum import verify_checksum
-from harness.segmentation.shas_checkpoint import CONFIG, load_shas, weights_path
-from harness.segmentation.shas_windows import FRAME_RATE, Window, fill_gaps, frame_at, windows
+from harness.segmentation.shas.checkpoint import CONFIG, load_shas, weights_path
+from harness.segmentation.shas.model import ShasModel
+from harness.segmentation.shas.recorded_checksum import verify_checksum
+from harness.segmentation.shas.windows import FRAME_RATE, Window, fill_gaps, frame_at, windows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.segmentation.shas_model import ShasModel
-
 
 @dataclass(frozen=True)
 class ShasFrameClassifier:
-    """Hears recordings with SHAS; loads the model when the first one is heard."""
+    """Classifies frames with SHAS; the model is loaded when the first recording is classified."""
 
     settings: ShasSettings
     device: str
@@ -38,70 +37,67 @@ class ShasFrameClassifier:
 
     @cached_property
     def identity(self) -> list[object]:
-        """What its probabilities depend on beside the recording: bytes of both models, settings, libraries.
+        """Everything that determines the probabilities beside the recording: both models' bytes, settings, versions.
 
         Raises:
-            UserError: a model is missing, or is not the one that its sum names.
+            UserError: a model is missing, or has another sha256 than recorded.
         """
         settings, checkpoint, encoder = self.settings, self.checkpoint_sha256, self.settings.encoder_path
         names = [CONFIG, weights_path(encoder).name]
-        sums = directory_digests(encoder, names, self.workdir.cache)
-        heard = [settings.listen_seconds, settings.inference_times, settings.batch_size, self.device.partition(":")[0]]
+        digests = directory_digests(encoder, names, self.workdir.cache)
+        passes = [settings.listen_seconds, settings.inference_times, settings.batch_size, self.device.partition(":")[0]]
         versions = [version("torch"), version("transformers")]
-        return ["shas", checkpoint, [sums[name].sha256 for name in names], heard, versions]
+        return ["shas", checkpoint, [digests[name].sha256 for name in names], passes, versions]
 
     @cached_property
     def checkpoint_sha256(self) -> str:
-        """Sum of the checkpoint's bytes, checked against the task's or the one at first use."""
+        """The checkpoint's sha256, verified against the task's or the one recorded at first use."""
         path = self.settings.checkpoint_path
         return verify_checksum(path, self.settings.sha256, self.workdir)
 
     @cached_property
-    def _model(self) -> "ShasModel":
+    def _model(self) -> ShasModel:
         _ = self.checkpoint_sha256
         return load_shas(self.settings.checkpoint_path, self.settings.encoder_path, self.device)
 
     def units(self, recording: Recording) -> int:
-        """Return how many windows a recording takes."""
+        """Return the number of windows in all passes over a recording."""
         return sum(len(one) for one in self._passes(recording))
 
     def classify(self, recording: Recording, advance: Advance) -> Frames:
         """Return the probabilities of a recording's frames, at 49.95 per second.
 
         Raises:
-            UserError: the recording breaks off, or the model computes NaN.
+            UserError: the recording is truncated, or the model computes NaN.
         """
         import numpy as np
 
-        total = np.zeros(frame_at(samples_of(recording)))
+        total = np.zeros(frame_at(recording.samples))
         for planned in self._passes(recording):
-            total += self._listen(recording, planned, advance)
+            total += self._classify_pass(recording, planned, advance)
         if not np.isfinite(total).all():
             raise UserError(f"SHAS computes NaN on {recording.path}: check the checkpoint and the encoder.")
         return Frames(total / self.settings.inference_times, FRAME_RATE)
 
     def _passes(self, recording: Recording) -> list[tuple[Window, ...]]:
         length, times = round(self.settings.listen_seconds * RATE), self.settings.inference_times
-        return [windows(samples_of(recording), length, round(length / times * i)) for i in range(times)]
+        return [windows(recording.samples, length, round(length / times * i)) for i in range(times)]
 
-    def _listen(self, recording: Recording, planned: Sequence[Window], advance: Advance) -> "NDArray[np.float64]":
-        """Go through a recording once."""
+    def _classify_pass(
+        self, recording: Recording, planned: Sequence[Window], advance: Advance
+    ) -> "NDArray[np.float64]":
+        """Return the probabilities of one pass over a recording."""
         import numpy as np
 
         track = np.full(planned[-1].last, np.nan)
         for batch in _batches(planned, self.settings.batch_size):
             audio = [_read(recording, window) for window in batch]
             counts = [window.last - window.first for window in batch]
-            for window, heard in zip(batch, self._model.classify(audio, counts), strict=True):
-                track[window.first : window.first + len(heard)] = heard
+            for window, found in zip(batch, self._model.classify(audio, counts), strict=True):
+                track[window.first : window.first + len(found)] = found
             advance(len(batch))
         fill_gaps(track)
         return track
-
-
-def samples_of(recording: Recording) -> int:
-    """Return a recording's samples at 16 kHz; at least one."""
-    return max(1, round(recording.frames * RATE / recording.rate))
 
 
 def _batches(planned: Sequence[Window], size: int) -> Iterator[list[Window]]:

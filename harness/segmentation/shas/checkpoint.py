@@ -1,7 +1,7 @@
-"""Loading SHAS: the classifier from its published pickle, without running anything in it, and the encoder's weights.
+"""Loading SHAS: the classifier from its published pickle, without executing anything in it, and the encoder's weights.
 
-The classifier's file holds `{"state_dict", "args"}`, with the arguments of its training as an `argparse.Namespace`: the
-only class beside plain values and tensors that is let through.
+The classifier's file holds `{"state_dict", "args"}`, with the arguments of its training as an `argparse.Namespace`,
+which is the only class that is accepted beside plain values and tensors.
 """
 
 import argparse
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
 from harness.core.files import read_json
+from harness.segmentation.shas.model import ShasModel, frame_head, truncated_encoder
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    from harness.segmentation.shas_model import ShasHead, ShasModel
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Files of an encoder's weights; the first one that exists is read."""
+"""Names of an encoder's weights file; the first one that exists is read."""
 _STRIDE = 320
-"""Samples per frame: what the frame rate of 49.95 belongs to."""
+"""Samples per frame, for which the frame rate of 49.95 holds."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Classifier:
 
     Attributes:
         weights: by name.
-        encoder_layers: layers of the encoder that it was trained on.
-        layers: its own transformer layers.
+        encoder_layers: the encoder's layers whose output it was trained on.
+        layers: number of its own transformer layers.
     """
 
     weights: "dict[str, Tensor]"
@@ -43,33 +43,31 @@ class Classifier:
 
     @property
     def hidden(self) -> int:
-        """Width of the states that it reads."""
+        """Width of the encoder states that it takes."""
         return int(self.weights["layer_norm.weight"].shape[0])
 
     @property
     def feed_forward(self) -> int:
-        """Width inside its transformer layers; without layers, any number does."""
+        """Width inside its transformer layers; 1 where it has none."""
         name = "transformer.layers.0.linear1.weight"
         return int(self.weights[name].shape[0]) if self.layers else 1
 
 
-def load_shas(checkpoint: Path, encoder: Path, device: str) -> "ShasModel":
+def load_shas(checkpoint: Path, encoder: Path, device: str) -> ShasModel:
     """Load a published checkpoint and the encoder that it was trained on.
 
     Raises:
         UserError: a file is missing or does not read, the checkpoint holds more than weights and arguments, or the two
             do not belong together.
     """
-    from harness.segmentation.shas_model import ShasModel, cut_encoder
-
     classifier = read_classifier(checkpoint)
     config = _read_config(encoder)
     if config.hidden_size != classifier.hidden or config.num_hidden_layers < classifier.encoder_layers:
         raise UserError(
-            f"{checkpoint} reads {classifier.hidden} values from layer {classifier.encoder_layers}, but {encoder} has "
+            f"{checkpoint} needs {classifier.hidden} values of layer {classifier.encoder_layers}, but {encoder} has "
             f"{config.hidden_size} in {config.num_hidden_layers} layers: name the encoder that it was trained on."
         )
-    model = cut_encoder(config, classifier.encoder_layers)
+    model = truncated_encoder(config, classifier.encoder_layers)
     _fill(model, _bare(read_weights(encoder)), encoder)
     return ShasModel(model.to(device), _head(classifier, checkpoint).to(device), device)
 
@@ -78,7 +76,7 @@ def read_classifier(path: Path) -> Classifier:
     """Read a frame classifier.
 
     Raises:
-        UserError: missing, not in the published layout, or of anything but weights and arguments.
+        UserError: it is missing, has another layout than the published one, or holds more than weights and arguments.
     """
     import torch
 
@@ -89,8 +87,8 @@ def read_classifier(path: Path) -> Classifier:
         raise UserError(f"Cannot read the SHAS checkpoint {path}: {error.strerror or error}.") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{path} does not load as weights and arguments alone ({_reason(error)}): take the published file, nothing "
-            "else in it is ever run."
+            f"{path} does not load as weights and arguments alone ({_reason(error)}): use the published file; nothing "
+            "else is ever executed."
         ) from error
     return _checked(path, value)
 
@@ -104,7 +102,7 @@ def _reason(error: Exception) -> str:
 def _checked(path: Path, value: object) -> Classifier:
     import torch
 
-    wrong = UserError(f"{path} is not a SHAS checkpoint with `state_dict` and `args`: take the published file.")
+    wrong = UserError(f"{path} is not a SHAS checkpoint with `state_dict` and `args`: use the published file.")
     if not isinstance(value, dict) or not isinstance(value.get("args"), argparse.Namespace):
         raise wrong
     weights, arguments = value.get("state_dict"), vars(value["args"])
@@ -118,16 +116,14 @@ def _checked(path: Path, value: object) -> Classifier:
     return Classifier(weights, arguments[names[0]], arguments[names[1]])
 
 
-def _head(classifier: Classifier, path: Path) -> "ShasHead":
-    from harness.segmentation.shas_model import ShasHead
-
+def _head(classifier: Classifier, path: Path) -> "nn.ModuleDict":
     try:
-        head = ShasHead(classifier.hidden, classifier.layers, classifier.feed_forward)
+        head = frame_head(classifier.hidden, classifier.layers, classifier.feed_forward)
         head.load_state_dict(classifier.weights)
     except (RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"The weights in {path} do not fit its arguments ({reason}): take the published file."
+            f"The weights in {path} do not match its arguments ({reason}): use the published file."
         ) from error
     return head.eval()
 
@@ -139,14 +135,18 @@ def _read_config(directory: Path) -> "Wav2Vec2Config":
 
     value = read_json(directory / CONFIG)
     if not isinstance(value, dict) or value.get("model_type") != "wav2vec2":
-        raise UserError(f"{directory / CONFIG} describes no wav2vec 2.0 model: name the encoder's own directory.")
+        raise UserError(
+            f"{directory / CONFIG} does not describe a wav2vec 2.0 model: name the encoder's own directory."
+        )
     try:
         config = Wav2Vec2Config.from_dict(value)
         stride = math.prod(config.conv_stride)
     except (TypeError, ValueError) as error:
         raise UserError(f"{directory / CONFIG} does not read ({error}): restore it.") from error
     if stride != _STRIDE:
-        raise UserError(f"{directory / CONFIG} gives a frame every {stride} samples, but SHAS needs {_STRIDE}.")
+        raise UserError(
+            f"{directory / CONFIG} gives a frame every {stride} samples, but SHAS needs {_STRIDE}: name its encoder."
+        )
     return config
 
 
@@ -154,7 +154,7 @@ def read_weights(directory: Path) -> "dict[str, Tensor]":
     """Read an encoder's weights.
 
     Raises:
-        UserError: there is no file of weights, or it does not read.
+        UserError: there is no weights file, or it does not read.
     """
     import torch
     from safetensors import SafetensorError
@@ -167,11 +167,11 @@ def read_weights(directory: Path) -> "dict[str, Tensor]":
         return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
     except (SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"{path} does not read as weights ({reason}): restore it.") from error
+        raise UserError(f"{path} cannot be read as weights ({reason}): restore it.") from error
 
 
 def weights_path(directory: Path) -> Path:
-    """Return an encoder's file of weights.
+    """Return the path of an encoder's weights file.
 
     Raises:
         UserError: there is none.
@@ -186,7 +186,11 @@ def weights_path(directory: Path) -> Path:
 
 
 def _bare(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
-    """Return weights under the encoder's own names: pre-training put a prefix before them, older torch split names."""
+    """Return weights under the encoder's own names.
+
+    Checkpoints from pre-training have the prefix `wav2vec2.`; those saved by older versions of torch have other names
+    for the two parts of a weight-normalised convolution.
+    """
     old = {"conv.weight_g": "conv.parametrizations.weight.original0"}
     old |= {"conv.weight_v": "conv.parametrizations.weight.original1"}
     named = {}
@@ -199,7 +203,7 @@ def _bare(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
 
 
 def _fill(model: "Wav2Vec2Model", weights: "dict[str, Tensor]", directory: Path) -> None:
-    """Load what the cut encoder needs; what it does not have (later layers, heads) is left out."""
+    """Load the weights of the truncated encoder; others (later layers, heads) are left out."""
     own = model.state_dict()
     unused = {"masked_spec_embed"}
     missing = sorted(set(own) - set(weights) - unused)
@@ -207,5 +211,5 @@ def _fill(model: "Wav2Vec2Model", weights: "dict[str, Tensor]", directory: Path)
         raise UserError(f"{weights_path(directory)} lacks {len(missing)} weights, first {missing[0]}: restore it.")
     wrong = [name for name in own if name in weights and weights[name].shape != own[name].shape]
     if wrong:
-        raise UserError(f"{weights_path(directory)} does not fit its config.json at {wrong[0]}: restore both.")
+        raise UserError(f"{weights_path(directory)} does not match its config.json at {wrong[0]}: restore both.")
     model.load_state_dict({name: weights.get(name, own[name]).float() for name in own})

@@ -7,7 +7,7 @@ import pytest
 
 from harness.audio.recording import open_recording
 from harness.segmentation.frames import Frames
-from harness.segmentation.silero import SileroFrameClassifier, speech
+from harness.segmentation.silero.frame_classifier import SileroFrameClassifier, speech
 
 RATE = 16_000
 
@@ -22,7 +22,7 @@ def write(path: Path, seconds: float, rate: int = RATE) -> Path:
     return path
 
 
-def test_it_hears_what_the_package_hears(tmp_path: Path) -> None:
+def test_probabilities_are_those_of_the_package(tmp_path: Path) -> None:
     """Forbids other probabilities than silero-vad's own model gives, frame by frame, over more than one block."""
     import soundfile
     import torch
@@ -42,14 +42,14 @@ def test_it_hears_what_the_package_hears(tmp_path: Path) -> None:
 
 
 def test_another_rate_gives_no_other_number_of_frames(tmp_path: Path) -> None:
-    """No frame is lost or won where blocks of another sampling rate are resampled one by one."""
+    """Forbids that frames are lost or added where blocks of another sampling rate are resampled one by one."""
     pytest.importorskip("silero_vad")
-    heard = SileroFrameClassifier().classify(open_recording(write(tmp_path / "buzz.wav", 33.0, 11_025)), lambda _: None)
-    assert len(heard.probabilities) == 1032  # 528000 samples at 16 kHz in frames of 512, rounded up
+    found = SileroFrameClassifier().classify(open_recording(write(tmp_path / "buzz.wav", 33.0, 11_025)), lambda _: None)
+    assert len(found.probabilities) == 1032  # 528000 samples at 16 kHz in frames of 512, rounded up
 
 
-def test_speech_is_joined_over_breaths_and_ends_with_the_recording(tmp_path: Path) -> None:
-    """No pause shorter than 0.3 s splits a stretch, and none leaves the recording."""
+def test_speech_is_joined_across_short_pauses_and_ends_with_the_recording(tmp_path: Path) -> None:
+    """Forbids that a pause under 0.3 s ends an interval, and an interval beyond the end of the recording."""
     recording = open_recording(write(tmp_path / "buzz.wav", 1.95))
     values = np.array([0.1, 0.5, 0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.1, *[0.9] * 10])
     found = speech(recording, Frames(values, 10.0))

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from harness.core.errors import UserError
-from harness.segmentation.shas_checkpoint import load_shas, read_classifier
-from harness.segmentation.shas_windows import fill_gaps, windows
+from harness.segmentation.shas.checkpoint import load_shas, read_classifier
+from harness.segmentation.shas.windows import fill_gaps, windows
 from tests.helpers.tiny_shas import FEED_FORWARD, HIDDEN, KEPT, write_checkpoint, write_encoder
 
 RATE = 16_000
@@ -61,30 +61,30 @@ def reference(folder: Path, audio: list[NDArray[np.float32]], counts: list[int])
 def test_it_computes_what_the_parts_compute(tiny: Path) -> None:
     """Forbids another cut, norm, mask or normalisation than the published one; windows of different lengths at once."""
     audio, counts = [noise(2, 1), noise(1.25, 2)], [99, 62]
-    heard = load_shas(tiny / "model.pt", tiny / "encoder", "cpu").classify(audio, counts)
-    for ours, theirs in zip(heard, reference(tiny, audio, counts), strict=True):
+    found = load_shas(tiny / "model.pt", tiny / "encoder", "cpu").classify(audio, counts)
+    for ours, theirs in zip(found, reference(tiny, audio, counts), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-6)
 
 
 def test_silence_has_probability_zero(tiny: Path) -> None:
-    """No silent window is normalised by 0, neither among others nor alone; a constant is silence too."""
+    """Forbids that a silent window is normalised by 0, among others or alone; a constant is silence too."""
     model = load_shas(tiny / "model.pt", tiny / "encoder", "cpu")
     silence, constant = np.zeros(2 * RATE, np.float32), np.full(2 * RATE, 0.25, np.float32)
-    heard = model.classify([silence, noise(2, 1), constant], [99, 99, 99])
-    assert not heard[0].any()
-    assert not heard[2].any()
-    assert heard[1].all()
+    found = model.classify([silence, noise(2, 1), constant], [99, 99, 99])
+    assert not found[0].any()
+    assert not found[2].any()
+    assert found[1].all()
     assert not model.classify([silence], [100])[0].any()
 
 
-def test_a_recording_of_one_sample_is_heard(tiny: Path) -> None:
-    """No recording is too short for the encoder's convolutions."""
-    heard = load_shas(tiny / "model.pt", tiny / "encoder", "cpu").classify([np.array([0.1, 0.2], np.float32)], [1])
-    assert heard[0].shape == (1,)
+def test_a_recording_of_two_samples_is_classified(tiny: Path) -> None:
+    """Forbids that a recording is too short for the encoder's convolutions."""
+    found = load_shas(tiny / "model.pt", tiny / "encoder", "cpu").classify([np.array([0.1, 0.2], np.float32)], [1])
+    assert found[0].shape == (1,)
 
 
 def test_weights_of_pretraining_and_of_older_libraries_load(tiny: Path, tmp_path: Path) -> None:
-    """No weight is left at random because its file calls it by an older name; a pickle of weights loads too."""
+    """Forbids that weights under older names stay random, and that a pickle of weights does not load."""
     from safetensors.torch import load_file
 
     new = load_file(tiny / "encoder" / "model.safetensors")
@@ -135,7 +135,7 @@ class _Bomb:
 
 
 def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
-    """Nothing from a checkpoint is executed."""
+    """Forbids that anything from a checkpoint is executed."""
     mark = tmp_path / "mark"
     torch.save({"state_dict": {}, "args": _Bomb(f"touch {mark}")}, tmp_path / "model.pt")
     with pytest.raises(UserError, match="does not load as weights and arguments alone"):
@@ -144,7 +144,7 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_with_another_class_is_refused(tmp_path: Path) -> None:
-    """No class beside the arguments' own is let through, however harmless."""
+    """Forbids any class beside that of the arguments, however harmless."""
     value = {"state_dict": {}, "args": argparse.Namespace(), "more": subprocess.CompletedProcess([], 0)}
     torch.save(value, tmp_path / "model.pt")
     with pytest.raises(UserError, match="CompletedProcess was not an allowed global by default"):
@@ -166,7 +166,7 @@ def test_a_checkpoint_with_another_class_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_checkpoint_of_another_layout_is_refused(value: object, tmp_path: Path) -> None:
-    """No part of the published layout is guessed."""
+    """Forbids that a missing part of the published layout is guessed."""
     torch.save(value, tmp_path / "model.pt")
     with pytest.raises(UserError, match="is not a SHAS checkpoint"):
         read_classifier(tmp_path / "model.pt")
@@ -174,15 +174,18 @@ def test_a_checkpoint_of_another_layout_is_refused(value: object, tmp_path: Path
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 broken", b"\x80\x02garbage", b"<html>quota exceeded</html>"])
 def test_a_file_that_is_no_checkpoint_is_refused(data: bytes, tmp_path: Path) -> None:
-    """No damaged download ends in a traceback."""
+    """Forbids that a damaged download ends in a traceback."""
     (tmp_path / "model.pt").write_bytes(data)
     with pytest.raises(UserError, match="does not load"):
         read_classifier(tmp_path / "model.pt")
 
 
 def test_head_and_encoder_that_do_not_belong_together_are_refused(tiny: Path, tmp_path: Path) -> None:
-    """No head is put on an encoder of another width, and no weights are taken that do not fit."""
-    for hidden, sentence in ((HIDDEN, "do not fit"), (HIDDEN * 2, "name the encoder that it was trained on")):
+    """Forbids a head on an encoder of another width, and weights that do not match their arguments."""
+    for hidden, sentence in (
+        (HIDDEN, "do not match its arguments"),
+        (HIDDEN * 2, "name the encoder that it was trained on"),
+    ):
         weights = {"layer_norm.weight": torch.ones(hidden)}
         args = argparse.Namespace(wav2vec_keep_layers=1, classifier_n_transformer_layers=0)
         torch.save({"state_dict": weights, "args": args}, tmp_path / "model.pt")
@@ -191,7 +194,7 @@ def test_head_and_encoder_that_do_not_belong_together_are_refused(tiny: Path, tm
 
 
 def test_an_encoder_with_missing_weights_is_refused(tiny: Path, tmp_path: Path) -> None:
-    """No weight is left at random."""
+    """Forbids that a missing weight stays random."""
     from safetensors.torch import load_file, save_file
 
     (tmp_path / "config.json").write_bytes((tiny / "encoder" / "config.json").read_bytes())
@@ -203,8 +206,8 @@ def test_an_encoder_with_missing_weights_is_refused(tiny: Path, tmp_path: Path) 
     with pytest.raises(UserError, match=r"lacks 1 weights, first encoder.layers.1.attention.k_proj.weight"):
         load_shas(tiny / "model.pt", tmp_path, "cpu")
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
-    with pytest.raises(UserError, match="does not read as weights"):
+    with pytest.raises(UserError, match="cannot be read as weights"):
         load_shas(tiny / "model.pt", tmp_path, "cpu")
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(UserError, match=r"describes no wav2vec 2\.0 model"):
+    with pytest.raises(UserError, match=r"does not describe a wav2vec 2\.0 model"):
         load_shas(tiny / "model.pt", tmp_path, "cpu")

@@ -1,8 +1,8 @@
-"""How SHAS goes through a recording: windows of equal length, and which frames each of them answers for.
+"""The windows in which SHAS classifies a recording, and the frames of each.
 
-Source: github.com/mt-upc/SHAS, src/supervised_hybrid/data.py and eval.py. Where the published code fails, this goes on:
-a recording under 2 s is one window (there it is none), and a recording whose length falls between two frames, such as
-30 s, ends with its last window's last frame (there the two differ by one, and it stops with an error).
+Source: github.com/mt-upc/SHAS, src/supervised_hybrid/data.py and eval.py. Two faults of the published code
+are corrected: a recording under 2 s is one window (there it has none), and a recording whose length falls between two
+frames, such as 30 s, ends with its last window's last frame (there the two differ by one, which is an error).
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FRAME_RATE = 49.95
-"""Frames per second of wav2vec 2.0, as published; 16000/320 counts one frame too many in 20 s."""
+"""Frames per second of wav2vec 2.0, as published; the nominal 16000/320 gives one frame too many in 20 s."""
 
 _SHORTEST_REST = 2 * RATE
-"""A rest shorter than this is heard with the window before it."""
+"""A remainder shorter than this many samples is part of the window before it."""
 _NEIGHBOURS = 2
 
 
 @dataclass(frozen=True)
 class Window:
-    """Samples [start, stop) of a recording at 16 kHz, and the frames [first, last) that they are heard as."""
+    """Samples [start, stop) of a recording at 16 kHz, and their frames [first, last)."""
 
     start: int
     stop: int
@@ -42,17 +42,17 @@ class Window:
 
 
 def frame_at(sample: int) -> int:
-    """Return the frame that begins nearest to a sample; halves go up."""
+    """Return the frame that begins nearest to a sample; ties round up."""
     return round((sample + 1e-6) * (1 / (RATE / FRAME_RATE)))
 
 
 def windows(samples: int, length: int, start: int = 0) -> tuple[Window, ...]:
-    """Divide a recording.
+    """Divide a recording into windows.
 
     Args:
-        samples: of the recording at 16 kHz, at least 1.
-        length: samples of a window.
-        start: first border after 0; passes over a recording differ in it.
+        samples: length of the recording at 16 kHz, at least 1.
+        length: length of a window in samples.
+        start: first border after 0; each pass over a recording has another one.
     """
     first = start if start < samples else 0
     borders = list(range(first, samples, length))
@@ -65,7 +65,7 @@ def windows(samples: int, length: int, start: int = 0) -> tuple[Window, ...]:
 
 
 def fill_gaps(track: "NDArray[np.float64]") -> None:
-    """Give frames without an answer (NaN) the mean of those within two frames, from left to right, in place."""
+    """Replace NaN by the mean of the values within two frames, from left to right, in place."""
     import numpy as np
 
     for gap in np.flatnonzero(np.isnan(track)):
