@@ -59,13 +59,7 @@ class Registry(Generic[T]):
         self._scanned = False
 
     def add(self, name: str, value: T, module: str, **arguments: object) -> None:
-        """Register a value.
-
-        Args:
-            name: unique name.
-            value: what is registered.
-            module: module that registers it.
-            arguments: recorded in the entry.
+        """Register a value under a unique name, with the module that registers it and the arguments to record.
 
         Raises:
             UserError: another module has registered an entry of this name.
@@ -90,11 +84,7 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def get(self, name: object) -> T:
-        """Return a registered value by name.
-
-        Raises:
-            UserError: there is none; the sentence suggests similar names.
-        """
+        """Return a registered value by name; raises as `entry`."""
         return self.entry(name).value
 
     @property

@@ -22,17 +22,9 @@ if TYPE_CHECKING:
 
 # In the reference library's order, which is also the order of the tensors in a file, from last to first.
 _DTYPES = {
-    "BOOL": "bool",
-    "U8": "uint8",
-    "I8": "int8",
-    "I16": "int16",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I32": "int32",
-    "F32": "float32",
-    "F64": "float64",
-    "I64": "int64",
-}
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "F16": "float16", "BF16": "bfloat16",
+    "I32": "int32", "F32": "float32", "F64": "float64", "I64": "int64",
+}  # fmt: skip
 _CODES = {name: code for code, name in _DTYPES.items()}
 _RANK = {code: rank for rank, code in enumerate(_DTYPES)}
 _ITEM_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "F16": 2, "BF16": 2, "I32": 4, "F32": 4, "F64": 8, "I64": 8}

@@ -136,11 +136,7 @@ class StoreEntry(Generic[T]):
         write_json(self.path, envelope)
 
     def get(self, make: Callable[[], T]) -> T:
-        """Return the stored result, or make and store it.
-
-        Raises:
-            UserError: as `read` and `write`.
-        """
+        """Return the stored result, or make and store it; raises as `read` and `write`."""
         stored = self.read()
         if stored is not None:
             return stored

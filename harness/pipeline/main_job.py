@@ -60,9 +60,8 @@ class Job:
 
     def sets(self, system: str, direction: str) -> tuple[str, ...]:
         """Return the names of the test sets that a system translates in a direction."""
-        return (
-            self.task.sets(direction) if system in self.task.blind_systems else self.task.test_sets.get(direction, ())
-        )
+        every = system in self.task.blind_systems
+        return self.task.sets(direction) if every else self.task.test_sets.get(direction, ())
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -92,7 +91,11 @@ def build_stage(job: Job) -> Built:
     if job.jobs > 1:
         _build_in_parallel(job)
     sizes: list[SizeReport] = []
-    failures = _each(job, "build", lambda system: sizes.append(_measure(job, system)))
+
+    def build_and_measure(system: System) -> None:
+        sizes.append(measure(build_system(job.task, system, job.workdir, job.device)))
+
+    failures = _each(job, "build", build_and_measure)
     return Built(tuple(sizes), tuple(verdict(size, job.task.limit) for size in sizes), failures)
 
 
@@ -117,10 +120,6 @@ def _is_built(job: Job, system: System) -> bool:
 def _build(work: "_SystemWork") -> None:
     """Build one system, in a process of its own."""
     build_system(work.job.task, get_system(work.system), work.job.workdir, work.job.device)
-
-
-def _measure(job: Job, system: System) -> SizeReport:
-    return measure(build_system(job.task, system, job.workdir, job.device))
 
 
 def evaluate_stage(job: Job) -> Evaluated:
@@ -157,12 +156,8 @@ def _import_sets(job: Job) -> dict[str, TestSet]:
 def _units(job: Job, under_test: SystemUnderTest, test_sets: dict[str, TestSet]) -> list[tuple[str, str]]:
     """Return the test sets that a system translates, by name, each with its direction."""
     system = under_test.artifact.manifest.system
-    return [
-        (name, direction)
-        for direction in under_test.directions
-        for name in job.sets(system, direction)
-        if name in test_sets
-    ]
+    wanted = [(name, direction) for direction in under_test.directions for name in job.sets(system, direction)]
+    return [(name, direction) for name, direction in wanted if name in test_sets]
 
 
 def system_under_test(task: Task, system: str, workdir: WorkDir, device: str = "cpu") -> SystemUnderTest:
