@@ -1,44 +1,14 @@
-"""The public Python interface of the package, and its example in the README."""
+"""The public Python interface of the package."""
 
 import ast
-import contextlib
 import importlib
-import io
-import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 import harness
-
-ROOT = Path(harness.__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-ARCHIVE = "DEMO_IWSLT26_ModelCompression_en-de_constrained_primary.zip"
-
-
-def _example() -> str:
-    """Return the lines of the README's example."""
-    found = re.findall(r"<!-- python: interface -->\n```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(found) == 1
-    return str(found[0])
-
-
-def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forbids an example that does not run, and one that gives another size than the README's table of results."""
-    monkeypatch.chdir(tmp_path)
-    with zipfile.ZipFile(tmp_path / ARCHIVE, "w") as archive:
-        archive.writestr("MODELCOMPRESSION/ACL6060/en_de.txt", "Eins.\n")
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(_example(), "README.md", "exec"), {})  # noqa: S102 - the README is ours
-    (row,) = [line.split("|") for line in README.splitlines() if "| `hqq4-emb2-g128` |" in line]
-    size, *findings = printed.getvalue().splitlines()
-    assert size == f"{row[6].strip()} bytes: {row[7].strip()}"
-    assert any(ARCHIVE in finding and finding.startswith("warning") for finding in findings)  # no description beside it
-    assert any("[directory-entry]" in finding for finding in findings)
 
 
 def test_every_public_name_can_be_imported() -> None:

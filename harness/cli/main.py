@@ -9,35 +9,45 @@ from harness import __version__
 from harness.core.errors import UserError
 from harness.core.registry import TargetRegistry
 
-COMMANDS = TargetRegistry(
-    "command",
-    "commands",
-    {
+_SECTIONS = {
+    "Main job": {"run": "harness.cli.run:run_command"},
+    "Build": {
         "list": "harness.cli.systems:list_command",
         "plan": "harness.cli.systems:plan_command",
         "build": "harness.cli.artifacts:build_command",
         "size": "harness.cli.artifacts:size_command",
         "sensitivity": "harness.cli.sensitivity:sensitivity_command",
-        "fetch": "harness.cli.fetch:fetch_command",
+        "vocabulary": "harness.cli.vocabulary:vocabulary_command",
+    },
+    "Evaluate": {
         "segment": "harness.cli.segment:segment_command",
-        "segmenters": "harness.cli.segmenters:segmenters_command",
         "generate": "harness.cli.evaluation:generate_command",
         "score": "harness.cli.evaluation:score_command",
+    },
+    "Report": {
+        "leaderboard": "harness.cli.evaluation:leaderboard_command",
         "compare": "harness.cli.compare:compare_command",
         "ladder": "harness.cli.ladder:ladder_command",
-        "leaderboard": "harness.cli.evaluation:leaderboard_command",
-        "import-hypotheses": "harness.cli.external:import_command",
-        "rescore": "harness.cli.external:rescore_command",
+        "segmenters": "harness.cli.segmenters:segmenters_command",
         "tables": "harness.cli.tables:tables_command",
+    },
+    "Submit": {
         "pack": "harness.cli.submission:pack_command",
         "check": "harness.cli.submission:check_command",
-        "run": "harness.cli.run:run_command",
-        "vocabulary": "harness.cli.vocabulary:vocabulary_command",
+        "import-hypotheses": "harness.cli.external:import_command",
+        "rescore": "harness.cli.external:rescore_command",
+    },
+    "Data and training": {
+        "fetch": "harness.cli.fetch:fetch_command",
         "training-manifest": "harness.cli.training_manifest:training_manifest_command",
         "finetune": "harness.cli.finetune:finetune_command",
     },
-)
-"""The commands in the order of the work. Installed packages add theirs through entry points `stcompress.commands`."""
+}
+"""The commands by section of the help, each with its import path."""
+_SUMMARY = 200
+"""Most characters of a command's summary in the help."""
+COMMANDS = TargetRegistry("command", "commands", {k: v for targets in _SECTIONS.values() for k, v in targets.items()})
+"""All commands. Installed packages add theirs through entry points `stcompress.commands`."""
 
 
 class _LazyGroup(click.Group):
@@ -54,6 +64,16 @@ class _LazyGroup(click.Group):
             UserError: there is none; the sentence suggests similar names.
         """
         return COMMANDS.load(cmd_name, click.Command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the summary of every command, by section."""
+        own = {name for targets in _SECTIONS.values() for name in targets}
+        installed = [name for name in COMMANDS.names if name not in own]
+        for section, names in {**_SECTIONS, "Installed packages": installed}.items():
+            rows = [(name, self.get_command(ctx, name).get_short_help_str(_SUMMARY)) for name in names]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +93,8 @@ def main() -> None:
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.ClickException as error:
-        _fail(f"{error.format_message().rstrip('.')}. `harness --help` lists the commands and their options.", 2)
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "harness"
+        _fail(f"{error.format_message().rstrip('.')}: see `{path} --help`.", 2)
     except UserError as error:
         _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -9,7 +9,7 @@ from harness.config.decoding_guards import DecodingGuards
 from harness.config.language_pair import LanguagePair
 from harness.config.scoring import Scoring
 from harness.config.segmentation import Segmenting
-from harness.config.task_profile import read_profile
+from harness.config.task_profile import Table, read_profile
 from harness.core import manifests
 from harness.core.errors import UserError
 from harness.core.manifests import ManifestTable
@@ -196,8 +196,26 @@ def load_task(name: str) -> Task:
     Raises:
         UserError: the profile is unknown or unreadable, or refers to a prompt or direction that it does not define.
     """
-    path = manifests.find("tasks", name)
-    task = manifests.convert_table(path, read_profile(path), Task)
+    *inherited, (path, table) = read_profile(manifests.find("tasks", name))
+    try:
+        return _task(path, table)
+    except UserError as error:
+        # A mistake that an inherited profile has as well is reported for the file that states it.
+        origin = next((each for each, part in inherited if _mistake(path, part) == str(error)), path)
+        raise UserError(str(error).replace(str(path), str(origin), 1)) from error
+
+
+def _mistake(path: Path, table: Table) -> str:
+    """Return the sentence about the first mistake in a profile; empty where there is none."""
+    try:
+        _task(path, table)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _task(path: Path, table: Table) -> Task:
+    task = manifests.convert_table(path, table, Task)
     for role_name, role in task.roles.items():
         if role.prompt not in task.prompts:
             raise UserError(

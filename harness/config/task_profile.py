@@ -11,8 +11,8 @@ FORMAT = 2
 Table = dict[str, Any]
 
 
-def read_profile(path: Path, children: tuple[Path, ...] = ()) -> Table:
-    """Read a task profile, merged into the profile that it extends.
+def read_profile(path: Path, children: tuple[Path, ...] = ()) -> tuple[tuple[Path, Table], ...]:
+    """Read a task profile and those that it extends.
 
     `extends` is the name of a profile, or the path of a .toml file relative to the profile that states it. Tables are
     merged key by key; any other value replaces the inherited one.
@@ -20,6 +20,9 @@ def read_profile(path: Path, children: tuple[Path, ...] = ()) -> Table:
     Args:
         path: the profile.
         children: the profiles that extend this one, from the first that was read.
+
+    Returns:
+        the profiles, each after the one that it extends, with its table merged into the inherited one.
 
     Raises:
         UserError: a profile is unreadable or of a newer format, extends itself or a profile that does not exist, or
@@ -32,10 +35,11 @@ def read_profile(path: Path, children: tuple[Path, ...] = ()) -> Table:
     _refuse_renamed(path, table)
     parent = table.pop("extends", None)
     if parent is None:
-        return table
+        return ((path, table),)
     if "name" not in table:
         raise UserError(f"{path} extends {parent!r} and has no name of its own: add a `name`.")
-    return _merge(read_profile(_parent(path, parent), (*children, path.resolve())), table)
+    inherited = read_profile(_parent(path, parent), (*children, path.resolve()))
+    return (*inherited, (path, _merge(inherited[-1][1], table)))
 
 
 def _parent(path: Path, extends: object) -> Path:

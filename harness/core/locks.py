@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from harness.core.errors import UserError
 from harness.core.files import key_of
 
@@ -24,6 +22,8 @@ def exclusive(path: Path, work: str, folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it, or the lock file cannot be written.
     """
+    from filelock import FileLock, Timeout  # imports asyncio, which commands that only read need not wait for
+
     lock = FileLock(folder / f"{key_of(str(path.absolute()))[:32]}.lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.main import COMMANDS
+
 COMMAND = """
 import click
 
@@ -45,6 +47,16 @@ def harness(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_installed_package_adds_a_command(site: Path) -> None:
     """Forbids that a new command needs an edit of the harness."""
     assert harness(site, "greet", "you").stdout == "hello you\n"
+
+
+def test_the_help_shows_every_command_once(site: Path) -> None:
+    """Forbids a command that the help omits or shows twice, those of installed packages included."""
+    points = site / "toy_commands-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[stcompress.commands]\ngreet = toy_commands:greet\n")
+    text = harness(site, "--help").stdout
+    shown = [line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2:3].isalpha()]
+    assert sorted(shown[shown.index("run") :]) == sorted([*COMMANDS.names, "greet"])
+    assert "Installed packages:\n  greet  Greet NAME." in text
 
 
 def test_a_broken_command_does_not_affect_the_others(site: Path) -> None:

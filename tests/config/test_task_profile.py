@@ -30,7 +30,9 @@ def test_tables_are_merged_and_other_values_replaced(tmp_path: Path) -> None:
     """Forbids that a table in a child hides the other keys of its parent's, or that lists are joined."""
     write(tmp_path / "parent.toml", 'name = "p"\nsets = ["a", "b"]\nway = "gold"\n[limit]\nbytes = 5\nnote = "n"\n')
     text = 'name = "c"\nextends = "parent.toml"\nsets = ["c"]\n[limit]\nbytes = 6\n[way]\ndefault = "fixed"\n'
-    assert read_profile(write(tmp_path / "child.toml", text)) == {
+    parent, child = read_profile(write(tmp_path / "child.toml", text))
+    assert [path.name for path, _ in (parent, child)] == ["parent.toml", "child.toml"]
+    assert child[1] == {
         "name": "c",
         "sets": ["c"],
         "way": {"default": "fixed"},
@@ -66,6 +68,24 @@ def test_what_cannot_be_extended_is_one_sentence(tmp_path: Path, text: str, sent
     write(tmp_path / "y.toml", 'name = "y"\nextends = "x.toml"\n')
     with pytest.raises(UserError, match=sentence):
         load_task(str(write(tmp_path / "x.toml", text)))
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "sentence"),
+    [
+        ("limit.byte = 3", "", r"parent\.toml: .*unknown field `byte`"),
+        ("", "limit.byte = 3", r"child\.toml: .*unknown field `byte`"),
+        ('roles.untuned.prompt = "bass"', "", r"parent\.toml: role 'untuned' has the prompt 'bass'"),
+        ('limit.bytes = "a"', "limit.bytes = 1.5", r"child\.toml: Expected `int`, got `float`"),
+    ],
+)
+def test_an_error_names_the_profile_that_has_the_mistake(
+    tmp_path: Path, parent: str, child: str, sentence: str
+) -> None:
+    """Forbids an error that sends the user to a profile which only inherits the mistake."""
+    write(tmp_path / "parent.toml", f'name = "p"\nextends = "demo"\n{parent}\n')
+    with pytest.raises(UserError, match=sentence):
+        load_task(str(write(tmp_path / "child.toml", f'name = "c"\nextends = "parent.toml"\n{child}\n')))
 
 
 def test_the_old_name_of_the_guards_is_one_sentence(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_without_a_network_each_file_is_named(tmp_path: Path, work: WorkDir) -> 
     """Forbids a bare network error: the sentence says what to download and where to put it; then it is taken."""
     files = tuple(SourceFile(url=f"http://127.0.0.1:9/{name}", path=name) for name in ("a", "b"))
     source = DownloadSource(name="off", title="t", licence="l", target=str(tmp_path / "data"), files=files)
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match="by hand") as caught:
         fetch(source, work)
     for name in ("a", "b"):
         assert f"download http://127.0.0.1:9/{name} by hand and put it at {tmp_path / 'data' / name}" in str(

@@ -123,5 +123,5 @@ def test_results_are_stored_by_content(tmp_path: Path) -> None:
     assert calls == ["fake 1", "fake 2"]
     for path in tmp_path.iterdir():
         write_json(path, {"format_version": 99})
-    with pytest.raises(NewerFormatError):
+    with pytest.raises(NewerFormatError, match="upgrade the harness"):
         resegment(talks, tool("fake 1"), "de", tmp_path)

@@ -87,8 +87,16 @@ def test_sources_may_come_from_a_named_file(workdir: WorkDir, tmp_path: Path) ->
         aligned(lines, TEST_SET, workdir, settings)
 
 
-@pytest.mark.parametrize("value", [{"batch_size": 0}, {"trusted_sha256": "abc"}, {"precision": "int8"}, {"model": "x"}])
-def test_settings_that_make_no_sense_are_refused(value: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"trusted_sha256": "abc"}, "64 hex digits"),
+        ({"precision": "int8"}, "'int8'"),
+        ({"model": "x"}, "unknown field `model`"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(value: dict[str, object], sentence: str) -> None:
     """Forbids a misspelt or impossible setting that shows itself only after hours, or never."""
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(msgspec.ValidationError, match=sentence):
         msgspec.convert(value, Comet)

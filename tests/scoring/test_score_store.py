@@ -79,7 +79,7 @@ def test_newer_and_broken_stores_are_refused(tmp_path: Path) -> None:
     score(MADE, TEST_SET, workdir, BLEU)
     (path,) = workdir.scores.iterdir()
     write_json(path, {"format_version": 3, "scored": {}})
-    with pytest.raises(NewerFormatError):
+    with pytest.raises(NewerFormatError, match="upgrade the harness"):
         score(MADE, TEST_SET, workdir, BLEU)
     write_json(path, {"format_version": 2, "scored": {"score": {"metric": "BLEU"}}})
     with pytest.raises(UserError, match=r"is not a stored score|remove it"):

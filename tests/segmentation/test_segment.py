@@ -99,11 +99,11 @@ def test_a_stopped_run_goes_on_with_the_next_recording(
 
     def stopped(model: ShasModel, *arguments: object) -> object:
         if len(calls) == 2:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped")
         return usual(model, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ShasModel, "classify", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
         segment(test_set, settings, workdir)
     monkeypatch.setattr(ShasModel, "classify", usual)
     assert segment(test_set, settings, workdir) == undisturbed

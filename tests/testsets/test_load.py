@@ -239,11 +239,11 @@ def test_a_killed_materialising_leaves_nothing_half(name: str, work: WorkDir, mo
 
     def die_at_sentence_four(path: Path, data: bytes) -> None:
         if path.name == "sent_4.wav":
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped")
         real(path, data)
 
     monkeypatch.setattr("harness.testsets.demo_corpus.write_pcm", die_at_sentence_four)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
         load_test_set(name, work)
     assert [path.suffix for path in work.testsets.iterdir()] == [".partial"]
     monkeypatch.undo()

@@ -158,11 +158,11 @@ def test_a_killed_import_goes_on_where_it_was(tmp_path: Path, work: WorkDir, mon
 
     def die_at_the_second(source: Path, target: Path) -> tuple[Finding, ...]:
         if done:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped")
         return count(source, target)
 
     monkeypatch.setattr("harness.testsets.recordings.normalise", die_at_the_second)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
         load_test_set(name, work)
     assert [path.suffix for path in work.testsets.iterdir()] == [".partial"]
     monkeypatch.setattr("harness.testsets.recordings.normalise", count)

@@ -109,7 +109,7 @@ def test_newer_figures_are_refused(tmp_path: Path) -> None:
     """Forbids reading figures whose meaning may have changed."""
     path = tmp_path / "paper.toml"
     path.write_text(GOOD.replace("format_version = 1", f"format_version = {FORMAT + 1}"), encoding="utf-8")
-    with pytest.raises(NewerFormatError):
+    with pytest.raises(NewerFormatError, match="upgrade the harness"):
         read_paper(path)
 
 
