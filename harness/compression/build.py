@@ -146,6 +146,10 @@ def _aliases(checkpoint: Checkpoint, plan: Plan) -> dict[str, str]:
 
 def _fill(job: _BuildJob) -> None:
     """Write the files that are missing in the partial directory, the manifest last."""
+    try:
+        job.partial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot write {job.partial}: {error.strerror}: name another work directory.") from error
     groups = job.groups
     names = [*groups, *(path.name for path in job.checkpoint.companions)]
     _remove_strays(job.partial, keep=names)

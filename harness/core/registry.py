@@ -99,7 +99,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         self._scan()
-        return name in self._entries
+        return isinstance(name, str) and name in self._entries  # what a file names may not be hashable
 
     def _hint(self, name: str) -> str:
         similar = difflib.get_close_matches(name, self._entries, n=3)

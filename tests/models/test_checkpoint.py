@@ -108,6 +108,18 @@ def test_shapes_from_config_are_those_of_the_weights(tiny_checkpoint: Checkpoint
     assert specs_of_config(tiny_directory / "config.json") == tiny_checkpoint.specs
 
 
+def test_a_damaged_cache_of_specs_is_ignored(tiny_directory: Path, tmp_path: Path) -> None:
+    """Forbids that a cache file which was cut or edited makes a command fail, or gives other shapes."""
+    specs = open_checkpoint(tiny_directory, tmp_path).specs
+    (file,) = tmp_path.rglob("*.json")
+    whole = file.read_text()
+    for damaged in (whole[:-9], whole.replace("[128,64]", "[64,128]")):
+        assert damaged != whole
+        file.write_text(damaged)
+        assert open_checkpoint(tiny_directory, tmp_path).specs == specs
+        assert file.read_text() == whole
+
+
 def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
     """Forbids demanding, or storing twice, a head that the configuration ties to the embedding."""
     directory = write_tiny_model(tmp_path, TinyModel(tied=True))

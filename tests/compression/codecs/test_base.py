@@ -49,6 +49,7 @@ def test_encoding_is_a_pure_function(codec: Codec) -> None:
         ({"codec": "raw", "dtype": "float8"}, "Invalid enum value 'float8'"),
         ({"codec": "int8", "bits": 8}, "unknown field `bits`"),
         ({"codec": "zip"}, "No codec is named 'zip': install the package"),
+        ({"codec": ["hqq"], "bits": 4}, r"No codec is named \['hqq'\]"),
         ({"bits": 4}, "No codec is named None"),
         (["hqq", 4], "No codec is named None"),
         (None, "No codec is named None"),
