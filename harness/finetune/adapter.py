@@ -21,11 +21,7 @@ _B = ".lora_B.default.weight"
 
 
 def require_peft() -> None:
-    """Check that PEFT is installed.
-
-    Raises:
-        MissingExtraError: it is not.
-    """
+    """Raise a `MissingExtraError` where PEFT is not installed."""
     quiet_bitsandbytes()  # PEFT imports bitsandbytes, which logs warnings on import
     try:
         import peft  # noqa: F401 - only whether it can be imported
@@ -45,10 +41,8 @@ def add_adapter(engine: Engine, recipe: FinetuneRecipe) -> dict[str, "Parameter"
     import torch
     from peft import LoraConfig, inject_adapter_in_model
 
-    lora = recipe.lora
-    config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=_targets(engine, lora)
-    )
+    lora, targets = recipe.lora, _targets(engine, recipe.lora)
+    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets)
     torch.manual_seed(recipe.training.seed)
     with warnings.catch_warnings():
         # PEFT warns about merging tied embeddings; the harness merges by itself, and a tied head is not adapted.
@@ -106,9 +100,5 @@ def merged(weight: "Tensor", a: "Tensor", b: "Tensor", scale: float) -> "Tensor"
 
 def factors(adapter: Mapping[str, "Tensor"]) -> dict[str, tuple["Tensor", "Tensor"]]:
     """Return A, shape (rank, in), and B, shape (out, rank), by the canonical name of the adapted weight."""
-    found = {}
-    for name, a in adapter.items():
-        if name.endswith(_A):
-            layer = name.removesuffix(_A)
-            found[canonical_name(f"{layer}.weight")] = (a, adapter[layer + _B])
-    return found
+    layers = [name.removesuffix(_A) for name in adapter if name.endswith(_A)]
+    return {canonical_name(f"{layer}.weight"): (adapter[layer + _A], adapter[layer + _B]) for layer in layers}

@@ -9,21 +9,12 @@ from harness.finetune.recipe import FinetuneRecipe, TrainingSettings
 from harness.inference.engine import Engine
 from harness.inference.prompting import Example, end_token, prompt_tokens, render_prompt, target_tokens
 
-_BATCHES_SORTED_TOGETHER = 50
-"""Rows are sorted by length within this many batches, as by transformers' `group_by_length`."""
-
 
 class RowOrder:
-    """The order of the rows in every epoch.
-
-    Args:
-        lengths: of each row, in seconds.
-        training: batch size, seed and grouping.
-    """
+    """The order of rows, given by their lengths in seconds, in every epoch."""
 
     def __init__(self, lengths: Sequence[float], training: TrainingSettings) -> None:
-        self._lengths = lengths
-        self._training = training
+        self._lengths, self._training = lengths, training
         self._epoch: tuple[int, list[list[int]]] = (-1, [])
 
     def step(self, step: int) -> list[list[int]]:
@@ -43,7 +34,7 @@ class RowOrder:
         size = self._training.batch_size
         if not self._training.group_by_length:
             return _chunks(rows, size)
-        pools = _chunks(rows, size * _BATCHES_SORTED_TOGETHER)
+        pools = _chunks(rows, size * 50)  # sorted by length within 50 batches, as by transformers' `group_by_length`
         batches = _chunks([row for pool in pools for row in sorted(pool, key=self._lengths.__getitem__)], size)
         full = len(batches) - (len(batches[-1]) < size)
         return [batches[int(index)] for index in generator.permutation(full)] + batches[full:]
@@ -58,11 +49,9 @@ class ExampleSource:
     """Training rows as input of the model.
 
     Attributes:
-        rows: the rows.
-        features: their log-mel features.
         prompts: text of the prompt by language code.
         end: token that ends a translation.
-        engine: the model's processor.
+        engine: for its processor.
     """
 
     rows: Sequence[TrainingExample]
@@ -80,8 +69,7 @@ class ExampleSource:
         return [self._example(self.rows[index]) for index in indices]
 
     def _example(self, row: TrainingExample) -> Example:
-        processor = self.engine.processor
-        features = self.features.extract(row)
+        processor, features = self.engine.processor, self.features.extract(row)
         prompt = prompt_tokens(processor, self.prompts[row.language], features)
         return Example(features, prompt, target_tokens(processor, row.text, self.end))
 
@@ -94,7 +82,6 @@ def open_source(
     Raises:
         UserError: the prompt lacks its one placeholder for the audio, or the chat template does not close an answer.
     """
-    prompts = {
-        code: render_prompt(engine.processor, recipe.task_prompt, name) for code, name in recipe.languages.items()
-    }
-    return ExampleSource(rows, features, prompts, end_token(engine, recipe.task_prompt), engine)
+    prompt = recipe.task_prompt
+    prompts = {code: render_prompt(engine.processor, prompt, name) for code, name in recipe.languages.items()}
+    return ExampleSource(rows, features, prompts, end_token(engine, prompt), engine)

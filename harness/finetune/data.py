@@ -15,8 +15,6 @@ from harness.core.errors import UserError
 from harness.core.files import sha256_of
 from harness.core.progress import log, progress
 
-_SHOWN = 20
-"""Bad rows that are logged."""
 DURATION_TOLERANCE = 0.01
 """Seconds by which a row may end after its recording: released corpora and manifests have rounded times."""
 
@@ -38,13 +36,11 @@ class TrainingExample:
 
     Attributes:
         where: manifest and line number, for errors.
-        recording: the audio file.
-        audio_sha256: sha256 of the file.
+        audio_sha256: of the file.
         offset: start of the example in the recording, in seconds.
         duration: of the example, in seconds.
         language: code of the target language.
         text: the translation.
-        dataset: the data set that the example comes from.
     """
 
     where: str
@@ -74,28 +70,24 @@ def read_rows(manifest: Path, languages: frozenset[str], window: float) -> tuple
         UserError: unreadable, empty, or with bad rows, which are logged with their line numbers.
     """
     checker = _RowChecker(manifest, languages, window)
-    lines = _numbered(manifest)
-    rows, faults = [], []
+    lines, rows, faults = _numbered(manifest), [], []
     with progress(f"check {manifest.name}", len(lines)) as advance:
         for number, line in lines:
+            where = f"{manifest}, line {number}"
             try:
-                rows.append(checker.row(number, line))
+                rows.append(checker.row(where, line))
             except UserError as error:
-                faults.append(f"{manifest}, line {number}: {error}")
+                faults.append(f"{where}: {error}")
             advance(1)
+    if len(faults) == 1:
+        raise UserError(faults[0])
+    for fault in faults[:20]:
+        log(fault)
     if faults:
-        _refuse(manifest, faults)
+        raise UserError(f"{manifest} has {len(faults)} bad rows: correct or remove them.")
     if not rows:
         raise UserError(f"{manifest} has no rows: write one JSON object per line.")
     return tuple(rows)
-
-
-def _refuse(manifest: Path, faults: list[str]) -> None:
-    if len(faults) == 1:
-        raise UserError(faults[0])
-    for fault in faults[:_SHOWN]:
-        log(fault)
-    raise UserError(f"{manifest} has {len(faults)} bad rows: correct or remove them.")
 
 
 def _numbered(manifest: Path) -> list[tuple[int, str]]:
@@ -110,29 +102,24 @@ class _RowChecker:
     """Checks rows; opens each audio file once."""
 
     def __init__(self, manifest: Path, languages: frozenset[str], window: float) -> None:
-        self._manifest = manifest
-        self._languages = languages
-        self._window = window
+        self._folder, self._languages, self._window = manifest.parent, languages, window
         self._audio: dict[Path, tuple[Recording, str]] = {}
 
-    def row(self, number: int, text: str) -> TrainingExample:
-        line = _parse(text)
+    def row(self, where: str, text: str) -> TrainingExample:
+        try:
+            line = msgspec.convert(json.loads(text), _ManifestLine)
+        except (ValueError, msgspec.ValidationError) as error:
+            raise UserError(f"{str(error).rstrip('.')}.") from error
         if line.language not in self._languages:
             known = ", ".join(sorted(self._languages))
             raise UserError(f"language {line.language!r} is not among the recipe's languages ({known}).")
         if not line.text.strip():
             raise UserError("the text is empty: remove the row.")
-        recording, audio_sha256 = self._open(self._manifest.parent / line.audio)
-        duration = self._duration(line, recording)
-        where = f"{self._manifest}, line {number}"
-        return TrainingExample(
-            where, recording, audio_sha256, line.offset, duration, line.language, line.text, line.dataset
-        )
-
-    def _open(self, path: Path) -> tuple[Recording, str]:
+        path = self._folder / line.audio
         if path not in self._audio:
             self._audio[path] = (open_recording(path), sha256_of(path))
-        return self._audio[path]
+        duration = self._duration(line, self._audio[path][0])
+        return TrainingExample(where, *self._audio[path], line.offset, duration, line.language, line.text, line.dataset)
 
     def _duration(self, line: _ManifestLine, recording: Recording) -> float:
         available = recording.seconds - line.offset
@@ -147,10 +134,3 @@ class _RowChecker:
                 "audio or remove the row."
             )
         return duration
-
-
-def _parse(text: str) -> _ManifestLine:
-    try:
-        return msgspec.convert(json.loads(text), _ManifestLine)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise UserError(f"{str(error).rstrip('.')}.") from error

@@ -27,9 +27,7 @@ class CachedFeatures:
     """
 
     def __init__(self, folder: Path, extractor: "WhisperFeatureExtractor") -> None:
-        self._folder = folder
-        self._extractor = extractor
-        self._settings = extractor.to_json_string()
+        self._folder, self._extractor, self._settings = folder, extractor, extractor.to_json_string()
 
     def extract(self, row: TrainingExample) -> Features:
         """Return the features of a row.
@@ -39,29 +37,23 @@ class CachedFeatures:
         """
         key = key_of([row.audio_sha256, row.offset, row.duration, self._settings])
         path = self._folder / key[:2] / f"{key}.npy"
-        stored = _load(path)
-        if stored is None:
-            stored = _compact(self._extract(row))
+        if (stored := _load(path)) is None:
+            try:
+                computed = extract_features(read_stretch(row.recording, row.offset, row.duration), self._extractor)
+            except UserError as error:
+                raise UserError(f"{row.where}: {error}") from error
+            stored = _compact(computed)
             _save(path, stored)
         return _restore(stored, self._extractor.nb_max_frames)
 
-    def _extract(self, row: TrainingExample) -> Features:
-        try:
-            return extract_features(read_stretch(row.recording, row.offset, row.duration), self._extractor)
-        except UserError as error:
-            raise UserError(f"{row.where}: {error}") from error
-
 
 def _compact(features: Features) -> "NDArray[np.float16]":
-    """Return a column with the number of audio frames, the frames without padding, and a column of the padding value.
-
-    After the margin all values of the padding are equal; where they are not, every frame is kept.
-    """
+    """Return a column with the number of frames with audio, these frames, and a column of the padding value."""
     import numpy as np
 
     mel = features.mel.numpy().astype(np.float16)
     kept = min(features.frames + _MARGIN, mel.shape[1])
-    if np.any(mel[:, kept:] != mel[0, -1]):
+    if np.any(mel[:, kept:] != mel[0, -1]):  # after the margin all values of the padding should be equal
         kept = mel.shape[1]
     count = np.full((mel.shape[0], 1), 0, dtype=np.float16)
     count[:2, 0] = divmod(features.frames, 1000)  # half precision represents integers exactly only up to 2048

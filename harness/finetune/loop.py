@@ -39,8 +39,6 @@ class TrainingSession:
     Attributes:
         engine: the model with its adapter.
         parameters: the adapter's parameters by name.
-        source: the training rows.
-        training: settings of the optimiser.
         folder: where state and losses are written.
     """
 
@@ -57,10 +55,7 @@ class TrainingSession:
 
 
 def train(session: TrainingSession) -> tuple[Loss, ...]:
-    """Train to the last step, starting from the last saved state where there is one.
-
-    Returns:
-        the losses of all steps.
+    """Train to the last step, from the last saved state where there is one, and return the losses of all steps.
 
     Raises:
         UserError: the loss became NaN or infinite, or a row's audio cannot be read.
@@ -76,7 +71,10 @@ def train(session: TrainingSession) -> tuple[Loss, ...]:
     losses = session.folder.truncate_losses(done)
     if done:
         log(f"Continuing after step {done} of {session.steps}.")
-    _prepare(session)
+    model = session.engine.model
+    if session.training.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.train()
     order = RowOrder([row.duration for row in session.source.rows], session.training)
     progress_log = _ProgressLog(session.steps)
     with _stop_requests() as stopped:
@@ -87,13 +85,6 @@ def train(session: TrainingSession) -> tuple[Loss, ...]:
             progress_log.add(loss)
             _save_when_due(session, optimizer, step + 1, stopped)
     return tuple(losses)
-
-
-def _prepare(session: TrainingSession) -> None:
-    model = session.engine.model
-    if session.training.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model.train()
 
 
 def _save_when_due(session: TrainingSession, optimizer: "Optimizer", done: int, stopped: threading.Event) -> None:
@@ -144,21 +135,14 @@ def _backward(session: TrainingSession, examples: Sequence[Example], tokens: int
 def target_loss(logits: "Tensor", examples: Sequence[Example]) -> "Tensor":
     """Return the summed cross-entropy of all target tokens in nats; prompts and padding are excluded.
 
-    Args:
-        logits: of right-padded examples, shape (examples, tokens, vocabulary).
-        examples: the examples, in the order of the rows.
+    The logits are those of the right-padded examples, shape (examples, tokens, vocabulary).
     """
     import torch
 
-    rows: list[int] = []
-    positions: list[int] = []
-    targets: list[int] = []
-    for row, example in enumerate(examples):
-        begin = len(example.prompt) - 1  # the prompt's last token predicts the first of the target
-        rows += [row] * len(example.target)
-        positions += range(begin, begin + len(example.target))
-        targets += example.target
-    expected = torch.tensor(targets, device=logits.device)
+    rows = [row for row, example in enumerate(examples) for _ in example.target]
+    # The prompt's last token predicts the first of the target.
+    positions = [len(example.prompt) - 1 + number for example in examples for number in range(len(example.target))]
+    expected = torch.tensor([token for example in examples for token in example.target], device=logits.device)
     return torch.nn.functional.cross_entropy(logits[rows, positions].float(), expected, reduction="sum")
 
 
@@ -171,10 +155,10 @@ def _stop_requests() -> Iterator[threading.Event]:
         stopped.set()
         signal.signal(number, before[number])  # so that the next signal has its usual effect
 
-    before: dict[int, Any] = {}
     # Python allows signal handlers in the main thread only.
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    before: dict[int, Any] = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopped
     finally:
@@ -183,15 +167,13 @@ def _stop_requests() -> Iterator[threading.Event]:
 
 
 class _ProgressLog:
-    """Logs the mean loss every few seconds."""
+    """Logs the mean loss since the previous line every few seconds, and after the last step."""
 
     def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._last = time.monotonic()
+        self._steps, self._last = steps, time.monotonic()
         self._losses: list[float] = []
 
     def add(self, loss: Loss) -> None:
-        """Add a step's loss; every few seconds, and after the last step, log the mean since the previous line."""
         self._losses.append(loss.loss)
         seconds = time.monotonic() - self._last
         if seconds < _SECONDS_BETWEEN_LINES and loss.step < self._steps:

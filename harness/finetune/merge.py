@@ -23,23 +23,26 @@ def write_merged(checkpoint: Checkpoint, adapter: Mapping[str, "Tensor"], scale:
 
     Args:
         checkpoint: the base.
-        adapter: the adapter's parameters by name, on the CPU.
+        adapter: parameters by name, on the CPU.
         scale: alpha / rank.
-        folder: where the files are written.
+        folder: the existing folder.
 
     Raises:
         UserError: the disk is full, or a merged weight overflows its type.
     """
     shards = list(_shards(checkpoint.specs))
-    names = [SINGLE] if len(shards) == 1 else [_shard_name(i, len(shards)) for i in range(1, len(shards) + 1)]
+    count = len(shards)
+    names = [SINGLE] if count == 1 else [f"model-{i:05d}-of-{count:05d}.safetensors" for i in range(1, count + 1)]
     changes = factors(adapter)
     for name, specs in zip(names, shards, strict=True):
         with published(folder / name) as temporary:
             write_tensors(temporary, {spec.name: _weight(checkpoint, spec, changes, scale) for spec in specs})
     for companion in checkpoint.companions:
         write_bytes(folder / companion.name, read_bounded(companion))
-    if len(shards) > 1:
-        _write_index(folder / INDEX, names, shards)
+    if count > 1:
+        places = {spec.name: name for name, specs in zip(names, shards, strict=True) for spec in specs}
+        total = sum(spec.nbytes for spec in checkpoint.specs)
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
 
 
 def _weight(
@@ -64,13 +67,3 @@ def _shards(specs: Sequence[TensorSpec]) -> Iterator[list[TensorSpec]]:
             shard = []
         shard.append(spec)
     yield shard
-
-
-def _shard_name(number: int, count: int) -> str:
-    return f"model-{number:05d}-of-{count:05d}.safetensors"
-
-
-def _write_index(path: Path, names: Sequence[str], shards: Sequence[Sequence[TensorSpec]]) -> None:
-    places = {spec.name: name for name, specs in zip(names, shards, strict=True) for spec in specs}
-    total = sum(spec.nbytes for specs in shards for spec in specs)
-    write_json(path, {"metadata": {"total_size": total}, "weight_map": places})

@@ -2,7 +2,6 @@
 
 import math
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -67,7 +66,6 @@ class TrainingSettings(ManifestTable, frozen=True, kw_only=True):
         max_grad_norm: gradients with a larger norm are scaled down to it.
         epochs: passes over all rows; fractions are allowed.
         max_steps: number of steps, instead of epochs.
-        precision: of the frozen weights and the computation.
         gradient_checkpointing: whether to compute activations again in the backward pass, to save memory.
         group_by_length: whether to batch rows of similar length, to save padding.
         seed: of the adapter's initial values, the order of rows and the dropout.
@@ -93,9 +91,8 @@ class TrainingSettings(ManifestTable, frozen=True, kw_only=True):
 
     def steps(self, rows: int) -> int:
         """Return the number of optimiser steps on that many rows."""
-        if self.max_steps is not None:
-            return self.max_steps
-        return math.ceil((self.epochs or 0.0) * self.steps_per_epoch(rows))
+        by_epochs = math.ceil((self.epochs or 0.0) * self.steps_per_epoch(rows))
+        return by_epochs if self.max_steps is None else self.max_steps
 
     def steps_per_epoch(self, rows: int) -> int:
         """Return the number of steps of one pass over all rows; the last step may have fewer rows."""
@@ -116,14 +113,11 @@ class FinetuneRecipe(ManifestTable, frozen=True, kw_only=True):
     """How a checkpoint is adapted.
 
     Attributes:
-        name: the recipe's name.
         source: the paper and place it comes from.
-        role: role of the adapted checkpoint.
+        role: of the adapted checkpoint.
         prompt: text of the prompt, as in a task; `{target_lang}` stands for the target language's English name.
         chat: whether the prompt is a user turn in the checkpoint's chat template, as in a task.
         languages: English names by the language codes that the training rows use.
-        lora: the adapter.
-        training: the optimiser.
     """
 
     name: str
@@ -155,11 +149,6 @@ def load_recipe(name: str) -> FinetuneRecipe:
     """
     path = manifests.find("finetune", name)
     recipe = manifests.read_toml(path, FinetuneRecipe, FORMAT)
-    _check(path, recipe)
-    return recipe
-
-
-def _check(path: Path, recipe: FinetuneRecipe) -> None:
     if LANGUAGE_FIELD not in recipe.prompt and len(recipe.languages) > 1:
         raise UserError(f"{path}: the prompt must contain {LANGUAGE_FIELD}, since there are several target languages.")
     if (recipe.training.epochs is None) == (recipe.training.max_steps is None):
@@ -167,6 +156,7 @@ def _check(path: Path, recipe: FinetuneRecipe) -> None:
     if not recipe.lora.components or not set(recipe.lora.components) <= _LINEAR_PARTS:
         parts = ", ".join(sorted(_LINEAR_PARTS))
         raise UserError(f"{path}: lora.components must name components with linear layers, at least one of: {parts}.")
+    return recipe
 
 
 _LINEAR_PARTS = {Component.ATTENTION, Component.MLP, Component.HEAD, Component.AUDIO_TOWER, Component.PROJECTOR}

@@ -17,7 +17,6 @@ from harness.core.files import published, write_bytes
 from harness.core.safetensors_io import open_tensor_file, write_tensors
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Parameter
     from torch.optim import Optimizer
 
@@ -34,7 +33,6 @@ class Loss(msgspec.Struct, frozen=True):
         step: from 1.
         loss: mean cross-entropy of the step's target tokens in nats, before the step.
         tokens: target tokens of the step, end tokens included.
-        learning_rate: of the step.
     """
 
     step: int
@@ -45,11 +43,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's files in the work directory.
-
-    Attributes:
-        path: the folder, named by the key of the run.
-    """
+    """A run's files in a folder of the work directory, which is named by the key of the run."""
 
     path: Path
 
@@ -64,11 +58,7 @@ class RunFolder:
         return self.path / "losses.jsonl"
 
     def log(self, loss: Loss) -> None:
-        """Append a step to the log.
-
-        Raises:
-            UserError: the disk is full or the folder cannot be written.
-        """
+        """Append a step to the log; where that fails, e.g. because the disk is full, raise a `UserError`."""
         try:
             with self.losses.open("ab") as stream:
                 stream.write(msgspec.json.encode(loss) + b"\n")
@@ -98,10 +88,8 @@ def save_state(folder: RunFolder, step: int, parameters: Mapping[str, "Parameter
     """
     import torch
 
-    tensors: dict[str, Tensor] = {
-        _FORMAT_NAME: torch.tensor([FORMAT], dtype=torch.int64),
-        _STEP: torch.tensor([step], dtype=torch.int64),
-    }
+    numbers = {_FORMAT_NAME: FORMAT, _STEP: step}
+    tensors = {name: torch.tensor([number], dtype=torch.int64) for name, number in numbers.items()}
     for name, parameter in parameters.items():
         tensors[f"value.{name}"] = parameter.detach().cpu()
         for moment in _MOMENTS:
@@ -115,10 +103,7 @@ def save_state(folder: RunFolder, step: int, parameters: Mapping[str, "Parameter
 
 
 def load_state(folder: RunFolder, parameters: Mapping[str, "Parameter"], optimizer: "Optimizer") -> int:
-    """Load the last saved state into adapter and optimiser.
-
-    Returns:
-        the number of finished steps; 0 when there is no state.
+    """Load the last saved state into adapter and optimiser, and return the number of finished steps; 0 without a state.
 
     Raises:
         UserError: the state is damaged or of a newer format.
@@ -136,6 +121,5 @@ def load_state(folder: RunFolder, parameters: Mapping[str, "Parameter"], optimiz
         for name, parameter in parameters.items():
             parameter.copy_(file.read(f"value.{name}"))
             moments = {moment: file.read(f"{moment}.{name}").clone().to(parameter.device) for moment in _MOMENTS}
-            count = torch.tensor(float(step), device=parameter.device)
-            optimizer.state[parameter] = {"step": count, **moments}
+            optimizer.state[parameter] = {"step": torch.tensor(float(step), device=parameter.device), **moments}
     return step

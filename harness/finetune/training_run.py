@@ -38,7 +38,6 @@ class FinetuneRequest:
 
     Attributes:
         checkpoint: directory of the base, in Hugging Face's layout.
-        recipe: the hyper-parameters.
         data: the training manifest, see `read_rows`.
         output: directory of the adapted checkpoint.
         device: torch's name of the device.
@@ -57,7 +56,6 @@ class FinetuneResult(msgspec.Struct, frozen=True):
     Attributes:
         path: its directory.
         run: key of the run that made it.
-        steps: optimiser steps.
         losses: path of the log of losses, JSON lines; it may have been removed.
     """
 
@@ -71,12 +69,8 @@ class TrainingRun(msgspec.Struct, frozen=True, kw_only=True):
     """The provenance in `training.json` of an adapted checkpoint.
 
     Attributes:
-        format_version: of the file.
-        role: role of the checkpoint.
-        datasets: data sets that it was trained on, including those of its base, sorted.
+        datasets: data sets that the checkpoint was trained on, including those of its base, sorted.
         parent: fingerprint of its base.
-        recipe: the hyper-parameters.
-        steps: optimiser steps.
         run: key of the run.
     """
 
@@ -93,8 +87,7 @@ def finetune(request: FinetuneRequest, workdir: WorkDir) -> FinetuneResult:
     """Adapt a checkpoint and publish the merged result; a killed run continues from its last saved state.
 
     Raises:
-        UserError: a bad checkpoint, manifest or recipe; an output of another run; the same run in another process; or a
-            full disk.
+        UserError: bad checkpoint, manifest or recipe; output of another run; same run in another process; full disk.
         MissingExtraError: PEFT is not installed.
         InterruptedTrainingError: stopped by the user; the state was saved.
     """
@@ -148,18 +141,13 @@ def _provenance(
 
 
 def _is_published(output: Path, run: str) -> bool:
-    """Whether the output is already the result of this run.
-
-    Raises:
-        UserError: it exists, and is not.
-    """
-    if not output.exists():
-        return False
+    """Whether the output is already the result of this run; an output of another run raises a `UserError`."""
     file = output / "training.json"
     found = read_json(file) if file.is_file() else None
-    if isinstance(found, dict) and found.get("run") == run:
-        return True
-    raise UserError(f"{output} exists and was not made by this run: name another output, or remove it.")
+    is_published = isinstance(found, dict) and found.get("run") == run
+    if output.exists() and not is_published:
+        raise UserError(f"{output} exists and was not made by this run: name another output, or remove it.")
+    return is_published
 
 
 def _empty_partial(output: Path) -> Path:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # PyTorch has an exception for CUDA's allocator alone: other allocators raise a RuntimeError with one of these texts.
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
+_GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "num_beams": 1}
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Decoded:
         text: without special tokens, on one line.
         tokens: number of generated tokens, the end token included.
         stop: why decoding stopped.
-        seconds: wall-clock seconds of the model on the batch, divided by its examples; reading audio is excluded. Where
-            the encoder output came from the cache, the time that computing it took is included.
+        seconds: wall-clock seconds of the model on the batch, divided by its examples, without reading audio; for an
+            encoder output from the cache, the time that computing it took is included.
         batch_size: examples that were decoded together.
     """
 
@@ -58,9 +59,8 @@ class DecodingConstraints:
 
     def limit(self, example: Example, max_new_tokens: int) -> int:
         """Return the largest number of tokens of one output."""
-        if self.length_bound is None:
-            return max_new_tokens
-        return min(max_new_tokens, self.length_bound.tokens(example.features.seconds))
+        bound = self.length_bound
+        return min(max_new_tokens, bound.tokens(example.features.seconds)) if bound else max_new_tokens
 
 
 UNCONSTRAINED = DecodingConstraints()
@@ -71,12 +71,6 @@ def decode(
     engine: Engine, examples: Sequence[Example], max_new_tokens: int, constraints: DecodingConstraints = UNCONSTRAINED
 ) -> list[Decoded]:
     """Decode a batch greedily; a batch that does not fit in memory is decoded in two halves, recursively.
-
-    Args:
-        engine: the model.
-        examples: features and prompts.
-        max_new_tokens: largest number of generated tokens per example.
-        constraints: options of decoding.
 
     Raises:
         UserError: a single example does not fit in memory, or the model computes NaN.
@@ -102,19 +96,13 @@ def _try_decode(
     try:
         return _decode(engine, examples, limits, constraints)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not no_memory and not any(text in str(error) for text in _OUT_OF_MEMORY):
             raise
     # Outside the handler: the traceback would keep the tensors of the failed batch alive.
     engine.encoder_cache.clear()
     torch.cuda.empty_cache()  # does nothing without CUDA
     return None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return no_memory or any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def _decode(
@@ -144,29 +132,15 @@ def _decode(
 
 
 def _stop_at(width: int, limits: Sequence[int]) -> Callable[..., "Tensor"]:
-    """Return a stopping criterion that ends each output at its own limit.
-
-    Args:
-        width: prompt tokens, padding included.
-        limits: largest number of new tokens per sentence.
-    """
+    """Return a stopping criterion that ends each output at its own limit, behind `width` tokens of padded prompt."""
     import torch
 
     most = torch.tensor(limits)
-
-    def reached(ids: "Tensor", _scores: "Tensor", **_: Any) -> "Tensor":
-        return ids.shape[1] - width >= most.to(ids.device)
-
-    return reached
+    return lambda ids, _scores, **_: ids.shape[1] - width >= most.to(ids.device)
 
 
 class _NoRepeatNgrams:
-    """Logits processor that forbids repeated n-grams in the output; transformers' own counts the prompt as well.
-
-    Args:
-        width: prompt tokens, padding included.
-        size: n.
-    """
+    """Forbids repeated n-grams behind a padded prompt of `width` tokens; transformers' own also counts the prompt."""
 
     def __init__(self, width: int, size: int) -> None:
         from transformers import NoRepeatNGramLogitsProcessor
@@ -187,30 +161,16 @@ def _greedy(engine: Engine, max_new_tokens: int) -> Any:
     from transformers import GenerationConfig
 
     return GenerationConfig(
-        do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        num_beams=1,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=list(engine.end_tokens),
-        pad_token_id=engine.pad_token,
+        **_GREEDY, max_new_tokens=max_new_tokens, eos_token_id=list(engine.end_tokens), pad_token_id=engine.pad_token
     )
 
 
 class _RaiseOnNan:
-    """Logits processor that raises an error for NaN, since argmax over NaN would return some token.
+    """Logits processor that raises an error for NaN, since argmax over NaN would return some token."""
 
-    A class, not a function: transformers inspects the signature of every processor's `__call__` at every step, and
-    that of a function takes several times longer to find.
-    """
-
+    # A class, not a function: transformers inspects the signature of every processor's `__call__` at every step, and
+    # that of a function takes several times longer to find.
     def __call__(self, _ids: "Tensor", scores: "Tensor") -> "Tensor":
-        """Return the scores, shape (sentences, vocabulary), unchanged.
-
-        Raises:
-            UserError: one is NaN.
-        """
         if bool(scores.isnan().any()):
             raise UserError("The model computes NaN: load it in another dtype, or build the artifact again.")
         return scores
@@ -225,8 +185,5 @@ def _decoded(engine: Engine, row: list[int], seconds: float, batch_size: int) ->
 
 
 def collapse_line_breaks(text: str) -> str:
-    """Replace line breaks of every kind, with the white space around them, by one space each.
-
-    `harness.core.text.one_line` differs: it keeps white space around line breaks.
-    """
+    """Replace line breaks of every kind by one space each; unlike `one_line`, drop the white space around them."""
     return " ".join(part.strip() for part in text.splitlines() if part.strip())

@@ -8,7 +8,6 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,24 +17,12 @@ _CAPACITY = 512 << 20
 """Bytes of all cached outputs together; outputs that do not fit any more are computed each time."""
 
 
-@dataclass(frozen=True)
-class _EncoderOutput:
-    """An output of the encoder, and the seconds that it took."""
-
-    output: Any
-    seconds: float
-
-
 class EncoderCache:
-    """Outputs of one model's audio encoder by their inputs, on the model's device.
-
-    Args:
-        capacity: bytes of all outputs together.
-    """
+    """Outputs of one model's audio encoder by their inputs, on the model's device, up to a capacity in bytes."""
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
         self._capacity = self._free = capacity
-        self._outputs: dict[bytes, _EncoderOutput] = {}
+        self._outputs: dict[bytes, tuple[Any, float]] = {}  # with the seconds that each took
 
     @contextmanager
     def reuse(self, model: Any, features: "Tensor", mask: "Tensor") -> Iterator[float]:
@@ -49,10 +36,10 @@ class EncoderCache:
         Yields:
             the seconds that computing the cached output took; 0 where the output is computed inside the block.
         """
-        key = _key(features, mask)
-        cached = self._outputs.get(key)
-        with self._recording(audio_tower(model), key) if cached is None else _returning(audio_tower(model), cached):
-            yield 0.0 if cached is None else cached.seconds
+        key, tower = _key(features, mask), audio_tower(model)
+        output, seconds = self._outputs.get(key, (None, 0.0))
+        with self._recording(tower, key) if output is None else _returning(tower, output):
+            yield seconds
 
     def clear(self) -> None:
         """Remove all outputs and release their memory."""
@@ -65,28 +52,24 @@ class EncoderCache:
 
         def record(_tower: Any, _inputs: Any, output: Any) -> None:
             _synchronize(output.last_hidden_state)
-            self._put(key, _EncoderOutput(output, time.perf_counter() - begun[-1]))
+            seconds = time.perf_counter() - begun[-1]
+            needed = sum(tensor.nbytes for tensor in output.values())
+            if key not in self._outputs and needed <= self._free:
+                self._free -= needed
+                self._outputs[key] = output, seconds
 
-        hooks = [
-            tower.register_forward_pre_hook(lambda *_: begun.append(time.perf_counter())),
-            tower.register_forward_hook(record),
-        ]
+        before = tower.register_forward_pre_hook(lambda *_: begun.append(time.perf_counter()))
+        after = tower.register_forward_hook(record)
         try:
             yield
         finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _put(self, key: bytes, computed: _EncoderOutput) -> None:
-        needed = sum(tensor.nbytes for tensor in computed.output.values())
-        if key not in self._outputs and needed <= self._free:
-            self._free -= needed
-            self._outputs[key] = computed
+            before.remove()
+            after.remove()
 
 
 @contextmanager
-def _returning(tower: Any, cached: _EncoderOutput) -> Iterator[None]:
-    tower.forward = lambda *_inputs, **_named: cached.output
+def _returning(tower: Any, output: Any) -> Iterator[None]:
+    tower.forward = lambda *_inputs, **_named: output
     try:
         yield
     finally:

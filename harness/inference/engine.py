@@ -18,10 +18,9 @@ class Engine:
     """A model in memory with its processor.
 
     Attributes:
-        model: the model in evaluation mode.
+        model: in evaluation mode.
         processor: its tokenizer, feature extractor and chat template.
         device: torch's name of the model's device.
-        encoder_cache: outputs of the model's audio encoder.
 
     Raises:
         UserError: the feature extractor does not fit the audio encoder.
@@ -39,12 +38,12 @@ class Engine:
             raise UserError(
                 f"The checkpoint takes audio at {extractor.sampling_rate} Hz instead of {RATE} Hz: use Qwen2-Audio."
             )
-        given = (extractor.feature_size, extractor.nb_max_frames)
-        needed = (audio.num_mel_bins, 2 * audio.max_source_positions)
+        given = f"{extractor.feature_size} x {extractor.nb_max_frames}"
+        needed = f"{audio.num_mel_bins} x {2 * audio.max_source_positions}"
         if given != needed:
             raise UserError(
-                f"The checkpoint's preprocessor_config.json yields {given[0]} x {given[1]} features, but its audio "
-                f"encoder takes {needed[0]} x {needed[1]}: restore the preprocessor_config.json of these weights."
+                f"The checkpoint's preprocessor_config.json yields {given} features, but its audio encoder takes "
+                f"{needed}: restore the preprocessor_config.json of these weights."
             )
 
     @property
@@ -56,18 +55,13 @@ class Engine:
     def end_tokens(self) -> tuple[int, ...]:
         """Tokens that end an output: those of the generation settings, the language model and the tokenizer.
 
-        The base model ends with `<|endoftext|>`, the instruct model with `<|im_end|>`, and not every checkpoint states
-        both.
+        The base model ends with `<|endoftext|>`, the instruct model with `<|im_end|>`; not every checkpoint has both.
 
         Raises:
             UserError: the checkpoint names none, so that every output would run to the limit.
         """
-        stated = (
-            self.model.generation_config.eos_token_id,
-            self.model.config.text_config.eos_token_id,
-            self.processor.tokenizer.eos_token_id,
-        )
-        tokens = {token for value in stated for token in _as_list(value)}
+        settings = (self.model.generation_config, self.model.config.text_config, self.processor.tokenizer)
+        tokens = {token for each in settings for token in _as_list(each.eos_token_id)}
         if not tokens:
             raise UserError("The checkpoint names no end token: state eos_token_id in its generation_config.json.")
         return tuple(sorted(tokens))

@@ -1,6 +1,6 @@
 """The segments of a request as input of the model."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -13,9 +13,6 @@ from harness.inference.features import FeatureReader
 from harness.inference.prompting import Example, prompt_tokens, render_prompt
 from harness.inference.request import GenerationRequest
 from harness.testsets.segments import Segment
-
-_NAMED = 3
-"""Segments of a batch that an error names; batches hold the longest first."""
 
 
 def inspect_recordings(request: GenerationRequest) -> tuple[Finding, ...]:
@@ -42,9 +39,13 @@ class ExampleReader:
     """
 
     def __init__(self, request: GenerationRequest, engine: Engine) -> None:
-        _check_lengths(request.segmentation.segments, engine.window)
-        self.request = request
-        self.engine = engine
+        too_long = [segment for segment in request.segmentation.segments if segment.duration > engine.window]
+        if too_long:
+            raise UserError(
+                f"{len(too_long)} segment(s) are longer than the model's audio window of {engine.window:g} s, the "
+                f"first is {_place(too_long[0])}: use shorter segments."
+            )
+        self.request, self.engine = request, engine
         self._features = FeatureReader(request.test_set, engine.processor.feature_extractor)
         self._prompt = render_prompt(engine.processor, request.prompt, request.language_pair.target_name)
 
@@ -60,15 +61,6 @@ class ExampleReader:
         return Example(features, prompt_tokens(self.engine.processor, self._prompt, features))
 
 
-def _check_lengths(segments: Sequence[Segment], window: float) -> None:
-    too_long = [segment for segment in segments if segment.duration > window]
-    if too_long:
-        raise UserError(
-            f"{len(too_long)} segment(s) are longer than the model's audio window of {window:g} s, the first is "
-            f"{_place(too_long[0])}: use shorter segments."
-        )
-
-
 def _place(segment: Segment) -> str:
     return f"{segment.wav} at {segment.offset:.2f} s ({segment.duration:.2f} s)"
 
@@ -78,12 +70,9 @@ def segments_in_errors(segments: Iterable[Segment]) -> Iterator[None]:
     """Name these segments in every exception that is raised inside the block."""
     try:
         yield
-    except UserError as error:
-        raise UserError(f"{_places(segments)}: {error}") from error
     except BaseException as error:
-        error.add_note(f"while processing {_places(segments)}")
+        places = ", ".join(map(_place, islice(segments, 3)))  # batches hold the longest first
+        if isinstance(error, UserError):
+            raise UserError(f"{places}: {error}") from error
+        error.add_note(f"while processing {places}")
         raise
-
-
-def _places(segments: Iterable[Segment]) -> str:
-    return ", ".join(map(_place, islice(segments, _NAMED)))

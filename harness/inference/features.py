@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import WhisperFeatureExtractor
 
-_CAPACITY = 512 << 20
-"""Bytes of all cached features together; features that do not fit any more are computed each time."""
-
 
 @dataclass(frozen=True)
 class Features:
@@ -42,24 +39,19 @@ class Features:
         return ((self.frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
-class _FeatureCache:
+class _FeatureCache(dict[tuple[str, Segment], Features]):
     """Keeps the first features that fit and evicts none: LRU would never hit in repeated passes over a larger set."""
 
-    def __init__(self, capacity: int) -> None:
-        self._free = capacity
-        self._features: dict[tuple[str, Segment], Features] = {}
-
-    def get(self, key: tuple[str, Segment]) -> Features | None:
-        return self._features.get(key)
+    free = 512 << 20  # bytes of all cached features together; features that do not fit any more are computed each time
 
     def put(self, key: tuple[str, Segment], features: Features) -> None:
         needed = features.mel.nbytes
-        if needed <= self._free:
-            self._free -= needed
-            self._features[key] = features
+        if needed <= self.free:
+            self.free -= needed
+            self[key] = features
 
 
-_CACHE = _FeatureCache(_CAPACITY)
+_CACHE = _FeatureCache()
 
 
 class FeatureReader:
@@ -74,8 +66,7 @@ class FeatureReader:
         """Return the features of a segment.
 
         Raises:
-            UserError: its audio cannot be read, is longer than the model's audio window, or shorter than one audio
-                token.
+            UserError: its audio cannot be read, is longer than the model's window, or shorter than one audio token.
         """
         key = (self._key, segment)
         features = _CACHE.get(key)
@@ -102,8 +93,8 @@ def extract_features(samples: "NDArray[np.float32]", extractor: "WhisperFeatureE
     )
     features = Features(computed["input_features"][0], int(computed["attention_mask"].sum()))
     if features.audio_tokens < 1:
+        length = f"{len(samples) / RATE:.3f} s"
         raise UserError(
-            f"A segment of {len(samples) / RATE:.3f} s is too short, it gives no audio token: remove it from the "
-            "segmentation."
+            f"A segment of {length} is too short, it gives no audio token: remove it from the segmentation."
         )
     return features

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.core.findings import Finding
 from harness.core.locks import exclusive
 from harness.core.progress import log, progress
 from harness.core.workdir import WorkDir
@@ -34,15 +33,14 @@ def generate(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader)
     Args:
         request: what is to be translated.
         workdir: where the hypotheses are stored.
-        engine: loads the model; not called when all batches are stored.
+        engine: not called when all batches are stored.
 
     Raises:
         UserError: a segment's audio is missing, cannot be read, or is longer than the model's audio window; memory ran
             out; or another process is working on the same request.
     """
     store = GenerationStore(workdir.hypotheses, request.inputs)
-    stored = store.complete()
-    if stored is not None:
+    if (stored := store.complete()) is not None:
         return stored
     work = f"is translating {request.test_set.name} {request.language_pair.direction} with {request.system}"
     with exclusive(store.path, work, workdir.locks):
@@ -54,34 +52,24 @@ def _generate(request: GenerationRequest, store: GenerationStore, engine: Engine
     findings = inspect_recordings(request)
     batches = plan_batches(request.segmentation.segments, request.decoding.batch_size)
     _decode_missing(request, store, batches, engine)
-    made = store.merge(_header(request, findings), len(batches))
+    names = (request.artifact.id, request.system, request.test_set.name, request.language_pair.direction)
+    made = store.merge(Header(*names, request.signature, findings), len(batches))
     log(f"{made.system} {made.test_set} {made.direction}: {flagged(made)}")
     return made
-
-
-def _header(request: GenerationRequest, findings: tuple[Finding, ...]) -> Header:
-    return Header(
-        artifact=request.artifact.id,
-        system=request.system,
-        test_set=request.test_set.name,
-        direction=request.language_pair.direction,
-        signature=request.signature,
-        findings=findings,
-    )
 
 
 def _decode_missing(
     request: GenerationRequest, store: GenerationStore, batches: Sequence[tuple[int, ...]], engine: EngineLoader
 ) -> None:
-    missing = [number for number in range(len(batches)) if not store.has(number)]
+    missing = {number: batch for number, batch in enumerate(batches) if not store.has(number)}
     if not missing:
         return
     reader = ExampleReader(request, engine())
     label = f"generate {request.system} {request.test_set.name} {request.language_pair.direction}"
-    with progress(label, sum(len(batches[number]) for number in missing)) as advance:
-        for number in missing:
-            store.write_batch(number, _translate(reader, batches[number]))
-            advance(len(batches[number]))
+    with progress(label, sum(map(len, missing.values()))) as advance:
+        for number, batch in missing.items():
+            store.write_batch(number, _translate(reader, batch))
+            advance(len(batch))
 
 
 def _translate(reader: ExampleReader, batch: Sequence[int]) -> list[Hypothesis]:
@@ -90,13 +78,7 @@ def _translate(reader: ExampleReader, batch: Sequence[int]) -> list[Hypothesis]:
     with segments_in_errors(segments[index] for index in batch):
         outputs = _decode_guarded(reader, examples)
     return [
-        Hypothesis(
-            index=index,
-            segment=segments[index],
-            halved=output.halved,
-            attempts=output.attempts,
-            **vars(output.decoded),
-        )
+        Hypothesis(index, segments[index], halved=output.halved, attempts=output.attempts, **vars(output.decoded))
         for index, output in zip(batch, outputs, strict=True)
     ]
 
@@ -129,7 +111,6 @@ def _decode_guarded(reader: ExampleReader, examples: Sequence[Example]) -> list[
 
 def _better(first: _Output, second: _Output, target: str) -> _Output:
     """Return the output with fewer flags, the first on a tie, with the time of both attempts."""
-    flags = [len(flags_of(each.decoded.text, target, each.decoded.stop)) for each in (first, second)]
-    better = second if flags[1] < flags[0] else first
+    better = min(first, second, key=lambda each: len(flags_of(each.decoded.text, target, each.decoded.stop)))
     seconds = first.decoded.seconds + second.decoded.seconds
     return _Output(replace(better.decoded, seconds=seconds), better.halved, second.attempts)

@@ -46,16 +46,13 @@ class GenerationStore:
     Args:
         folder: where hypotheses are stored, e.g. `WorkDir.hypotheses`.
         inputs: everything that determines the hypotheses, as JSON-ready values.
-
-    Attributes:
-        path: folder of the complete hypotheses.
     """
 
     def __init__(self, folder: Path, inputs: object) -> None:
         self._key, self._inputs = HYPOTHESES.key(inputs), inputs
         self.path = folder / self._key
+        """Folder of the complete hypotheses."""
         self._partial = folder / f"{self._key}.partial"
-        self._batches = self._partial / "batches"
 
     def complete(self) -> HypothesisSet | None:
         """Return the hypotheses, or None where they are not complete."""
@@ -78,8 +75,8 @@ class GenerationStore:
         rows = [row for number in range(batches) for row in _parse(self._batch(number))]
         data = _lines(sorted(rows, key=lambda row: row.index))
         write_bytes(self._partial / _HYPOTHESES, data)
-        digest = hashlib.sha256(data).hexdigest()
-        self._header(self._partial).write(msgspec.structs.replace(header, sha256=digest))
+        header = msgspec.structs.replace(header, sha256=hashlib.sha256(data).hexdigest())
+        self._header(self._partial).write(header)
         publish_directory(self._partial, self.path)
         shutil.rmtree(self.path / "batches", ignore_errors=True)
         return load_hypotheses(self.path)
@@ -88,14 +85,11 @@ class GenerationStore:
         return StoreEntry(HYPOTHESES, folder / _HEADER, self._key, self._inputs)
 
     def _batch(self, number: int) -> Path:
-        return self._batches / f"{number:05}.jsonl"
+        return self._partial / "batches" / f"{number:05}.jsonl"
 
 
 def load_hypotheses(folder: Path) -> HypothesisSet:
-    """Read stored hypotheses.
-
-    Args:
-        folder: `<key>/` in the work directory's hypotheses.
+    """Read stored hypotheses from `<key>/` in the work directory's hypotheses.
 
     Raises:
         UserError: they are missing, damaged or of another request, were edited, or have a newer format.
@@ -120,10 +114,9 @@ def _load(entry: StoreEntry[Header]) -> HypothesisSet | None:
 
 def _parse(path: Path) -> tuple[Hypothesis, ...]:
     try:
-        rows = [msgspec.json.decode(line, type=Hypothesis) for line in read_bounded(path).splitlines()]
+        return tuple(msgspec.json.decode(line, type=Hypothesis) for line in read_bounded(path).splitlines())
     except msgspec.DecodeError as error:
         raise UserError(f"{path} cannot be read ({error}): remove it and generate again.") from error
-    return tuple(rows)
 
 
 def _lines(rows: Iterable[Hypothesis]) -> bytes:

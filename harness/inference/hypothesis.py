@@ -20,15 +20,12 @@ class Hypothesis(msgspec.Struct, frozen=True):
 
     Attributes:
         index: position in the segmentation, from 0.
-        segment: the segment.
         text: the translation on one line; empty when the model generated no text.
         tokens: number of generated tokens, the end token included.
         seconds: wall-clock seconds of the model on the batch, divided by its segments; reading audio is excluded.
         batch_size: segments that were decoded together.
-        stop: why decoding stopped.
         halved: whether the planned batch did not fit in memory and was halved at least once.
-        attempts: 2 when the first output was repetitive and the segment was decoded again; the other fields are those
-            of the output with fewer flags.
+        attempts: 2 where a repetitive output was decoded again; the other fields are those of the one with fewer flags.
     """
 
     index: int
@@ -47,12 +44,11 @@ class HypothesisSet(msgspec.Struct, frozen=True):
 
     Attributes:
         key: content key of the request: artifact id, segmentation, audio, prompt, decoding, versions.
-        artifact: id of the artifact.
-        system: name of the system, for display.
+        artifact: its id.
+        system: name, for display.
         test_set: name of the test set.
         direction: e.g. `en-de`.
         signature: requested settings in one line, for the signature of scores.
-        hypotheses: one per segment, in order.
         findings: what was done to the recordings before feature extraction, e.g. channels averaged.
     """
 

@@ -10,13 +10,7 @@ OUTLIERS = 6.0
 
 
 def int8_layer(parts: Parts, bias: Any, device: str) -> Any:
-    """Return a `Linear8bitLt` that holds the stored codes and row scales.
-
-    Args:
-        parts: of the codec `Int8`.
-        bias: the layer's bias parameter, or None.
-        device: torch's name of the device.
-    """
+    """Return a `Linear8bitLt` that holds the stored codes and row scales of the codec `Int8`, with a bias or None."""
     import torch
 
     nn = quiet_bitsandbytes().nn

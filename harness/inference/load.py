@@ -13,7 +13,6 @@ from harness.inference.engine import Engine, EngineLoader
 from harness.inference.int8_layers import int8_layer
 from harness.models.checkpoint import Checkpoint
 from harness.models.qwen2_audio import canonical_name, is_tied, meta_model, read_config
-from harness.models.tensor_spec import TensorSpec
 
 
 def default_dtype(device: str) -> str:
@@ -22,18 +21,8 @@ def default_dtype(device: str) -> str:
 
 
 def engine_loader(artifact: Artifact, device: str = "cpu", dtype: str | None = None) -> EngineLoader:
-    """Return a function that loads an artifact's model on its first call, so that stored results need no model.
-
-    Args:
-        artifact: what to load.
-        device: torch's name of the device.
-        dtype: torch's name of the type to compute in; by default that of the device.
-    """
-
-    def load() -> Engine:
-        return Engine(load_model(artifact, device, dtype), load_processor(artifact), device)
-
-    return functools.cache(load)
+    """Return a function that loads an artifact's model on its first call, so that stored results need no model."""
+    return functools.cache(lambda: Engine(load_model(artifact, device, dtype), load_processor(artifact), device))
 
 
 def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None) -> Any:
@@ -43,7 +32,7 @@ def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None
     are stored by `Int8` run as bitsandbytes' `Linear8bitLt` on the stored codes.
 
     Args:
-        artifact: the artifact; its bytes were verified when it was opened.
+        artifact: its bytes were verified when it was opened.
         device: torch's name of the device.
         dtype: type to compute in, `float32`, `float16` or `bfloat16`; by default that of the device.
 
@@ -51,6 +40,7 @@ def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None
         the model in evaluation mode, every tensor on `device`, with the checkpoint's generation settings.
     """
     import torch
+    from transformers import GenerationConfig
 
     dtype = dtype or default_dtype(device)
     config = read_config(artifact.path / "config.json")
@@ -59,25 +49,24 @@ def load_model(artifact: Artifact, device: str = "cpu", dtype: str | None = None
     paths = {canonical_name(path): path for path in model.state_dict()}
     # Vectors first: an 8-bit layer takes over the bias of the dense layer that it replaces.
     for row in sorted(artifact.manifest.plan.assignments, key=lambda row: len(row.tensor.shape)):
+        name = row.tensor.name
         if isinstance(row.codec, Int8) and row.tensor.is_linear:
-            _place_int8(model, paths[row.tensor.name], artifact.parts(row.tensor.name), device)
+            _place_int8(model, paths[name], artifact.parts(name), device)
         else:
-            _place_dense(model, paths[row.tensor.name], _decode(artifact, row, dtype).to(device))
+            _place(model, paths[name], torch.nn.Parameter(_decode(artifact, row, dtype).to(device), False))
     if is_tied(config):
         model.tie_weights()
     _fill_buffers(model, device)
-    _load_generation_config(model, artifact)
-    _check_filled(model)
+    if "generation_config.json" in artifact.manifest.files:
+        model.generation_config = GenerationConfig.from_pretrained(artifact.path, local_files_only=True)
+    empty = [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
+    if empty:
+        raise RuntimeError(f"{len(empty)} tensors were not filled, the first is {empty[0]}")
     return model.eval()
 
 
 def load_dense(checkpoint: Checkpoint, device: str = "cpu", dtype: str | None = None) -> Engine:
     """Load an uncompressed checkpoint, frozen and in evaluation mode.
-
-    Args:
-        checkpoint: the base weights.
-        device: torch's name of the device.
-        dtype: type to compute in; by default that of the device.
 
     Raises:
         UserError: the feature extractor does not fit the weights.
@@ -102,46 +91,22 @@ def load_processor(artifact: Artifact) -> Any:
 
 
 def _decode(artifact: Artifact, row: Assignment, dtype: str) -> Any:
-    target: TensorSpec = msgspec.structs.replace(row.tensor, dtype=dtype)
-    return row.codec.decode(artifact.parts(row.tensor.name), target)
+    return row.codec.decode(artifact.parts(row.tensor.name), msgspec.structs.replace(row.tensor, dtype=dtype))
 
 
-def _place_dense(model: Any, path: str, tensor: Any) -> None:
-    import torch
-
+def _place(model: Any, path: str, value: Any) -> None:
     owner, _, attribute = path.rpartition(".")
-    setattr(model.get_submodule(owner), attribute, torch.nn.Parameter(tensor, requires_grad=False))
+    setattr(model.get_submodule(owner), attribute, value)
 
 
 def _place_int8(model: Any, path: str, parts: Parts, device: str) -> None:
     layer = path.removesuffix(".weight")
-    owner, _, attribute = layer.rpartition(".")
-    bias = model.get_submodule(layer).bias
-    setattr(model.get_submodule(owner), attribute, int8_layer(parts, bias, device))
+    _place(model, layer, int8_layer(parts, model.get_submodule(layer).bias, device))
 
 
 def _fill_buffers(model: Any, device: str) -> None:
-    """Construct again the modules with buffers that are computed from the configuration: rotary position embeddings.
-
-    Checkpoints do not store these buffers, so that they are still empty tensors on the meta device.
-    """
+    """Construct again the modules whose buffers no checkpoint stores, so that they are empty: rotary embeddings."""
     stored = set(model.state_dict())
-    computed = {name.rpartition(".")[0] for name, _ in model.named_buffers() if name not in stored}
-    for path in sorted(computed):
-        owner, _, attribute = path.rpartition(".")
+    for path in sorted({name.rpartition(".")[0] for name, _ in model.named_buffers() if name not in stored}):
         module = model.get_submodule(path)
-        setattr(model.get_submodule(owner), attribute, type(module)(config=module.config, device=device))
-
-
-def _load_generation_config(model: Any, artifact: Artifact) -> None:
-    from transformers import GenerationConfig
-
-    if "generation_config.json" in artifact.manifest.files:
-        model.generation_config = GenerationConfig.from_pretrained(artifact.path, local_files_only=True)
-
-
-def _check_filled(model: Any) -> None:
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    empty = [name for name, tensor in tensors if tensor.is_meta]
-    if empty:
-        raise RuntimeError(f"{len(empty)} tensors were not filled, the first is {empty[0]}")
+        _place(model, path, type(module)(config=module.config, device=device))

@@ -37,7 +37,6 @@ class Flagged(msgspec.Struct, frozen=True):
     """The flags of a set of translations.
 
     Attributes:
-        segments: number of translations.
         counts: how many translations have each flag; every flag is listed, also with 0.
         rows: flags by position in the set, for translations that have any.
         retried: translations that the repeat guard decoded a second time.
@@ -60,7 +59,7 @@ def flags_of(text: str, target: str, stop: StopReason | None = None) -> tuple[Fl
     Args:
         text: the translation.
         target: ISO 639-1 code of its language.
-        stop: why decoding stopped; None where that is not known, as for an external system.
+        stop: None where it is not known, as for an external system.
 
     Returns:
         the flags, in the order of `Flag`; `wrong_script` only for languages whose script `script_of_language` knows.
@@ -95,19 +94,12 @@ def _summarise(found: Sequence[tuple[Flag, ...]], retried: int) -> Flagged:
 
 def _units(text: str) -> list[str]:
     """Return the words of a text in lower case; in a script without spaces every character is a unit."""
-    units, word = [], ""
+    spaced = ""
     for character in unicodedata.normalize("NFKC", text).casefold():
-        alone = _is_letter(character) and script_of_text(character) in _SPACELESS
-        if _is_letter(character) and not alone:
-            word += character
-            continue
-        units += [unit for unit in (word, character if alone else "") if unit]
-        word = ""
-    return [*units, word] if word else units
-
-
-def _is_letter(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
+        is_letter = unicodedata.category(character)[0] in "LMN"
+        alone = is_letter and script_of_text(character) in _SPACELESS
+        spaced += f" {character} " if alone else character if is_letter else " "
+    return spaced.split()
 
 
 def _repeats(units: Sequence[str]) -> bool:
@@ -116,14 +108,10 @@ def _repeats(units: Sequence[str]) -> bool:
         run = 0
         for first, later in zip(units, units[period:], strict=False):
             run = run + 1 if first == later else 0
-            if run >= (_TIMES - 1) * period and run + period >= _least(first):
+            least = _CHARACTERS if script_of_text(first) in _SPACELESS else _WORDS
+            if run >= (_TIMES - 1) * period and run + period >= least:
                 return True
     return False
-
-
-def _least(unit: str) -> int:
-    """Return how many units a repetition must have, by the script of one of them."""
-    return _CHARACTERS if script_of_text(unit) in _SPACELESS else _WORDS
 
 
 def _is_foreign(units: Sequence[str], target: str) -> bool:
@@ -132,6 +120,5 @@ def _is_foreign(units: Sequence[str], target: str) -> bool:
         script = script_of_language(target)
     except UserError:
         return False
-    found = Counter(script_of_text(unit) for unit in units)
-    lettered = found.total() - found[Script.NONE]
-    return 2 * found[script] < lettered
+    found = Counter(map(script_of_text, units))
+    return 2 * found[script] < found.total() - found[Script.NONE]

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
 
 def preallocated_kv_cache(config: Any, capacity: int) -> "Cache":
-    """Return an empty cache for greedy decoding; it cannot reorder sentences, as beam search needs.
+    """Return an empty cache for greedy decoding of a language model; it cannot reorder sentences, as beam search needs.
 
-    Args:
-        config: of the language model.
-        capacity: largest number of tokens of a sentence, prompt and output together.
+    `capacity` is the largest number of tokens of a sentence, prompt and output together.
     """
     from transformers import Cache
 
@@ -43,11 +41,7 @@ def _layer_class() -> Any:
             value_states: "Tensor",
             cache_kwargs: dict[str, Any] | None = None,  # noqa: ARG002 - the library's signature
         ) -> tuple["Tensor", "Tensor"]:
-            """Append new states, shape (sentences, heads, new tokens, channels), and return all states.
-
-            Raises:
-                RuntimeError: the cache is full.
-            """
+            """Append new states, shape (sentences, heads, new tokens, channels), and return all states."""
             seen = self.get_seq_length()
             if not self.is_initialized:
                 self.lazy_initialization(key_states)

@@ -20,12 +20,7 @@ _ANSWER = "ANSWER"
 
 
 def render_prompt(processor: "Qwen2AudioProcessor", prompt: Prompt, target_name: str) -> str:
-    """Return the text of a prompt with one placeholder for the audio.
-
-    Args:
-        processor: of the checkpoint, for its chat template.
-        prompt: the task's prompt.
-        target_name: English name of the target language.
+    """Return the text of a prompt, with the English name of the target language and one placeholder for the audio.
 
     Raises:
         UserError: the text has no placeholder for the audio, or more than one.
@@ -74,7 +69,6 @@ class Example:
     """The model's input for one segment.
 
     Attributes:
-        features: of the audio.
         prompt: token ids of the prompt, with one audio token per position that the audio takes.
         target: token ids of the reference, its end token included; () for decoding.
     """
@@ -140,13 +134,8 @@ def _batch(engine: Engine, examples: Sequence[Example], ids: list[list[int]], ma
     feature_mask = (torch.arange(features.shape[-1])[None, :] < frames[:, None]).long()
     parts = (torch.tensor(ids), torch.tensor(mask), features, feature_mask)
     batch = Batch(*(part.to(engine.device) for part in parts))
-    _check_audio_tokens(engine, examples, batch)
-    return batch
-
-
-def _check_audio_tokens(engine: Engine, examples: Sequence[Example], batch: Batch) -> None:
-    """Check that every row has as many audio tokens as its features, at least one."""
     token = engine.processor.tokenizer.convert_tokens_to_ids(AUDIO_TOKEN)
     counts = ((batch.input_ids == token) & (batch.attention_mask == 1)).sum(dim=1).tolist()
     if counts != [example.features.audio_tokens for example in examples] or 0 in counts:
         raise RuntimeError(f"the prompts have {counts} audio tokens, which are not those of the features")
+    return batch

@@ -27,9 +27,6 @@ class GenerationRequest:
     Attributes:
         artifact: the model.
         test_set: the recordings.
-        segmentation: the segments, in order.
-        language_pair: source and target language.
-        prompt: the prompt.
         decoding: settings of greedy decoding.
         device: torch's name of the device, e.g. `cpu` or `cuda:0`.
         dtype: torch's name of the type to compute in; None for the default of the device.
@@ -74,8 +71,8 @@ class GenerationRequest:
     @cached_property
     def inputs(self) -> dict[str, object]:
         """Everything that determines the hypotheses, as JSON-ready values."""
-        guards = self.decoding.guards.signature
-        return {**self.conditions, "max_new_tokens": self.decoding.max_new_tokens, "guards": guards}
+        decoding = self.decoding
+        return {**self.conditions, "max_new_tokens": decoding.max_new_tokens, "guards": decoding.guards.signature}
 
     @cached_property
     def key(self) -> str:
@@ -86,6 +83,7 @@ class GenerationRequest:
     def signature(self) -> str:
         """The requested settings in one line."""
         prompt = hashlib.sha256(self.prompt.text.replace("{target_lang}", self.language_pair.target_name).encode())
+        device, dtype = self.computing
         parts = {
             "decode": "greedy",
             "batch": self.decoding.batch_size,
@@ -93,9 +91,8 @@ class GenerationRequest:
             **self.decoding.guards.signature,
             "prompt": ("chat-" if self.prompt.chat else "") + prompt.hexdigest()[:8],
             "segments": self.segmentation.method,
-            "device": self.computing[0],
-            "dtype": self.computing[1],
-            "torch": version("torch"),
-            "transformers": version("transformers"),
+            "device": device,
+            "dtype": dtype,
+            **{name: version(name) for name in ("torch", "transformers")},
         }
         return "|".join(f"{name}:{value}" for name, value in parts.items())

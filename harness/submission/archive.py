@@ -27,8 +27,6 @@ from harness.testsets.load import test_set_name
 from harness.testsets.segments_yaml import to_yaml
 from harness.testsets.testset import TestSet
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Time stamp of every member: the earliest that the ZIP format can represent."""
 _UNIX = 3
 _FILE_MODE, _DIRECTORY_MODE = 0o100644, 0o40755
 _DOS_DIRECTORY = 0x10
@@ -39,9 +37,7 @@ class ArchiveRequest:
     """An entry of a submission and everything that its archive is made from.
 
     Attributes:
-        submission: the submission manifest.
-        entry: one of its entries.
-        task: the campaign's names and test sets.
+        entry: one of the submission's entries.
         artifact: the built system.
         hypotheses: its translations, one set per test set of the task in the entry's direction.
         test_sets: the task's test sets, imported.
@@ -84,10 +80,8 @@ def write_archive(request: ArchiveRequest, workdir: WorkDir) -> SubmissionArchiv
     name = model_name(request.task.names, parts)
     files = _files(request)
     description = Description(name, parts, request.submission, request.task, manifest, measure(request.artifact), files)
-    companions = {
-        f"{name}{DESCRIPTION_SUFFIX}": render_description(description).encode(),
-        **_segmentations(request, name),
-    }
+    rendered = {f"{name}{DESCRIPTION_SUFFIX}": render_description(description).encode()}
+    companions = {**rendered, **_segmentations(request, name)}
     with exclusive(workdir.submissions / name, f"is writing the archive {name}", workdir.locks):
         return _publish(name, archive_bytes(files), companions, workdir.submissions)
 
@@ -105,8 +99,7 @@ def _segmentations(request: ArchiveRequest, name: str) -> dict[str, bytes]:
 def _publish(name: str, archive: bytes, companions: Mapping[str, bytes], folder: Path) -> SubmissionArchive:
     partial, final = folder / f".{name}.partial", folder / name
     shutil.rmtree(partial, ignore_errors=True)
-    write_bytes(partial / f"{name}.zip", archive)
-    for file, data in companions.items():
+    for file, data in {f"{name}.zip": archive, **companions}.items():
         write_bytes(partial / file, data)
     publish_directory(partial, final)
     path = final / f"{name}.zip"
@@ -118,27 +111,21 @@ def _files(request: ArchiveRequest) -> tuple[ArchiveFile, ...]:
     by_set = {made.test_set: made for made in request.hypotheses}
     test_sets = {test_set.name: test_set for test_set in request.test_sets}
     files: dict[str, ArchiveFile] = {}
-    for name in map(test_set_name, request.task.submitted(request.entry.direction)):
+    entry = request.entry
+    for name in map(test_set_name, request.task.submitted(entry.direction)):
         if name not in by_set or name not in test_sets:
+            raise UserError(f"{entry.system} has no translations of {name} in {entry.direction}: generate them first.")
+        made, test_set = by_set[name], test_sets[name]
+        _check_hypotheses(request, made, test_set)
+        path = f"{request.task.names.archive_task}/{test_set.campaign_name}/{file_name(entry.direction)}"
+        if path in files:
             raise UserError(
-                f"{request.entry.system} has no translations of {name} in {request.entry.direction}: "
-                "generate them first."
+                f"{files[path].test_set} and {name} have the same path {path}: set another campaign_name in one of "
+                "their manifests, or remove one from the task."
             )
-        file = _file(request, by_set[name], test_sets[name])
-        if file.path in files:
-            raise UserError(
-                f"{files[file.path].test_set} and {name} have the same path {file.path}: set another campaign_name "
-                "in one of their manifests, or remove one from the task."
-            )
-        files[file.path] = file
+        lines = tuple(one_line(hypothesis.text) for hypothesis in made.hypotheses)
+        files[path] = ArchiveFile(path, name, lines, made.signature)
     return tuple(files[path] for path in sorted(files))
-
-
-def _file(request: ArchiveRequest, made: HypothesisSet, test_set: TestSet) -> ArchiveFile:
-    _check_hypotheses(request, made, test_set)
-    path = f"{request.task.names.archive_task}/{test_set.campaign_name}/{file_name(request.entry.direction)}"
-    lines = tuple(one_line(hypothesis.text) for hypothesis in made.hypotheses)
-    return ArchiveFile(path, test_set.name, lines, made.signature)
 
 
 def _check_hypotheses(request: ArchiveRequest, made: HypothesisSet, test_set: TestSet) -> None:
@@ -148,11 +135,10 @@ def _check_hypotheses(request: ArchiveRequest, made: HypothesisSet, test_set: Te
     if made.artifact != request.artifact.id:
         raise UserError(f"{what} are of another artifact than this entry's: generate them again.")
     expected = len(test_set.gold.segments) if test_set.gold else len(made.hypotheses)
-    if len(made.hypotheses) != expected or not made.hypotheses:
-        raise UserError(
-            f"{what} are {len(made.hypotheses)} lines for {expected} segments: generate the whole test set first."
-        )
-    if any(hypothesis.index != position for position, hypothesis in enumerate(made.hypotheses)):
+    count = len(made.hypotheses)
+    if count != expected or not count:
+        raise UserError(f"{what} are {count} lines for {expected} segments: generate the whole test set first.")
+    if [hypothesis.index for hypothesis in made.hypotheses] != list(range(expected)):
         raise UserError(f"{what} are not in the order of the segments: generate them again.")
 
 
@@ -167,13 +153,11 @@ def archive_bytes(files: Sequence[ArchiveFile]) -> bytes:
         for name in sorted(folders):
             archive.writestr(_info(name, (_DIRECTORY_MODE << 16) | _DOS_DIRECTORY), b"")
         for file in sorted(files, key=lambda file: file.path):
-            text = "".join(f"{line}\n" for line in file.lines)
-            archive.writestr(_info(file.path, _FILE_MODE << 16), text.encode())
+            archive.writestr(_info(file.path, _FILE_MODE << 16), "".join(f"{line}\n" for line in file.lines).encode())
     return out.getvalue()
 
 
 def _info(name: str, attributes: int) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.create_system = _UNIX
-    info.external_attr = attributes
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the earliest time that the ZIP format can represent
+    info.create_system, info.external_attr = _UNIX, attributes
     return info

@@ -40,13 +40,8 @@ def outside_data(manifest: Manifest, task: Task) -> tuple[str, ...]:
 def derive_condition(manifest: Manifest, task: Task, claim: Condition | None = None) -> Condition:
     """Derive the condition in which an artifact may be submitted.
 
-    Args:
-        manifest: the artifact's provenance.
-        task: names the allowed data and the base models' pre-training.
-        claim: condition that the submission manifest states, or None.
-
     Raises:
-        UserError: the claim contradicts the provenance.
+        UserError: the claim, which is the condition that the submission manifest states, contradicts the provenance.
     """
     outside = outside_data(manifest, task)
     found = Condition.UNCONSTRAINED if outside else Condition.CONSTRAINED

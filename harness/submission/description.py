@@ -19,8 +19,8 @@ class ArchiveFile:
     """A file of the archive.
 
     Attributes:
-        path: path in the archive.
-        test_set: name of the test set.
+        path: in the archive.
+        test_set: its name.
         lines: translations, without line breaks.
         signature: settings with which they were generated.
     """
@@ -33,17 +33,7 @@ class ArchiveFile:
 
 @dataclass(frozen=True)
 class Description:
-    """The contents of a description.
-
-    Attributes:
-        name: the model's name in the campaign.
-        parts: the parts of the name.
-        submission: the submission manifest.
-        task: the task profile.
-        manifest: the artifact's manifest.
-        size: the artifact's size.
-        files: the files of the archive.
-    """
+    """The contents of a description: name and parts are the model's, manifest and size the artifact's."""
 
     name: str
     parts: ModelName
@@ -62,7 +52,7 @@ def render_description(description: Description) -> str:
         ("Number of parameters", [f"- {description.size.parameters:,}"]),
         ("Techniques", _techniques(description.manifest)),
         ("Data", _data(description)),
-        ("Files", _files(description)),
+        ("Files", [_file(file) for file in description.files]),
     )
     body = "\n\n".join("\n".join([f"## {title}", "", *lines]) for title, lines in sections)
     return f"# {description.name}\n\n{body}\n"
@@ -85,23 +75,17 @@ def _entry(description: Description) -> list[str]:
 
 def _size(description: Description) -> list[str]:
     size, limit = description.size, description.task.limit
-    word = "PASS" if verdict(size, limit) else "FAIL"
-    sign = "<" if limit.strict else "<="
+    word, sign = "PASS" if verdict(size, limit) else "FAIL", "<" if limit.strict else "<="
+    counts = {"All files": size.total, "Weights only": size.weights}
     return [
-        f"- All files: {_bytes(size.total)}",
-        f"- Weights only: {_bytes(size.weights)}",
+        *(f"- {what}: {n:,} bytes = {n / 1e9:.6f} GB = {n / 2**30:.6f} GiB" for what, n in counts.items()),
         f"- Limit: {sign} {limit.bytes:,} bytes, counting {limit.counts}: {word}",
     ]
 
 
-def _bytes(count: int) -> str:
-    return f"{count:,} bytes = {count / 1e9:.6f} GB = {count / 2**30:.6f} GiB"
-
-
 def _techniques(manifest: Manifest) -> list[str]:
     """List every codec with its arguments and what it stores, by decreasing number of weights."""
-    tensors: Counter[str] = Counter()
-    weights: Counter[str] = Counter()
+    tensors, weights = Counter[str](), Counter[str]()
     for row in manifest.plan.assignments:
         codec = _codec_text(row.codec)
         tensors[codec] += 1
@@ -112,17 +96,15 @@ def _techniques(manifest: Manifest) -> list[str]:
 
 def _codec_text(codec: Codec) -> str:
     fields = msgspec.to_builtins(codec)
-    name = fields.pop("codec")
-    return f"{name}({', '.join(f'{key}={value}' for key, value in sorted(fields.items()))})"
+    return f"{fields.pop('codec')}({', '.join(f'{key}={value}' for key, value in sorted(fields.items()))})"
 
 
 def _data(description: Description) -> list[str]:
     manifest, task = description.manifest, description.task
-    pretraining = task.role(manifest.role).pretraining
     lines = [
         f"- Data sets that supported the compression: {_names(supporting_data(manifest, task))}",
         f"- of these, for calibration: {_names(manifest.calibration_datasets)}",
-        f"- Not counted, pre-training of the campaign's base model: {_names(pretraining)}",
+        f"- Not counted, pre-training of the campaign's base model: {_names(task.role(manifest.role).pretraining)}",
     ]
     if description.parts.condition is Condition.CONSTRAINED:
         lines.append(f"- Allowed in the constrained condition: {_names(task.names.constrained_data)}")
@@ -133,8 +115,5 @@ def _names(names: tuple[str, ...]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _files(description: Description) -> list[str]:
-    return [
-        f"- `{file.path}`: {file.test_set}, {len(file.lines)} segments, made with `{file.signature}`"
-        for file in description.files
-    ]
+def _file(file: ArchiveFile) -> str:
+    return f"- `{file.path}`: {file.test_set}, {len(file.lines)} segments, made with `{file.signature}`"

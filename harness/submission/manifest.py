@@ -47,7 +47,6 @@ class Submission(ManifestTable, frozen=True):
     Attributes:
         team: short name for model names: letters, digits, dots and hyphens.
         task: name of the task profile.
-        entries: systems by direction.
         contact: address for the organisers, part of the description.
         condition: the expected condition; writing an archive fails where the derived condition differs.
     """
@@ -70,13 +69,7 @@ class Submission(ManifestTable, frozen=True):
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One entry of a submission: a system in one direction.
-
-    Attributes:
-        direction: e.g. `en-de`.
-        kind: primary or contrastive.
-        system: registered name.
-    """
+    """One entry of a submission: a registered system in one direction, e.g. `en-de`."""
 
     direction: str
     kind: EntryKind
@@ -143,19 +136,15 @@ def parse_model_name(names: Names, text: str) -> ModelName | None:
         UserError: the task's pattern does not contain each of the four parts once.
     """
     pattern = "".join(_FIELDS[piece] if i % 2 else re.escape(piece) for i, piece in enumerate(_pieces(names)))
-    match = re.fullmatch(pattern, text)
-    if match is None:
+    if (match := re.fullmatch(pattern, text)) is None:
         return None
-    found = match.groupdict()
-    return ModelName(found["team"], found["pair"], Condition(found["condition"]), EntryKind(found["entry"]))
+    return ModelName(match["team"], match["pair"], Condition(match["condition"]), EntryKind(match["entry"]))
 
 
 def _pieces(names: Names) -> list[str]:
     """Split the task's pattern into fixed texts (even positions) and names of parts (odd positions)."""
     pieces = re.split(r"\{(\w+)\}", names.model)
     if sorted(pieces[1::2]) != sorted(_FIELDS):
-        fields = ", ".join(f"{{{field}}}" for field in _FIELDS)
-        raise UserError(
-            f"The task's model name {names.model!r} must contain each of {fields} once: correct the profile."
-        )
+        fields, given = ", ".join(f"{{{field}}}" for field in _FIELDS), repr(names.model)
+        raise UserError(f"The task's model name {given} must contain each of {fields} once: correct the profile.")
     return pieces

@@ -11,7 +11,7 @@ from harness.core.findings import Finding
 from harness.core.progress import log
 from harness.core.workdir import WorkDir
 from harness.evaluation.evaluate import SystemUnderTest
-from harness.inference.engine import Engine, EngineLoader
+from harness.inference.engine import Engine
 from harness.inference.generate import generate
 from harness.submission.archive import ArchiveRequest, SubmissionArchive, write_archive
 from harness.submission.check import check_archive, expectation
@@ -47,34 +47,25 @@ def publish_submission(submission: Submission, task: Task, device: str, workdir:
     names = dict.fromkeys(name for direction in submission.entries for name in task.submitted(direction))
     test_sets = [load_test_set(name, workdir) for name in names]
     expected = expectation(task, test_sets)
-    archives = []
-    for entry in submission.model_entries():
-        archive = write_archive(_request(submission, entry, task, test_sets, device, workdir), workdir)
-        archives.append(CheckedArchive(archive, check_archive(archive.path, expected)))
-    return tuple(archives)
+    archives = (
+        write_archive(_request(submission, entry, task, test_sets, device, workdir), workdir)
+        for entry in submission.model_entries()
+    )
+    return tuple(CheckedArchive(archive, check_archive(archive.path, expected)) for archive in archives)
 
 
 def _request(
     submission: Submission, entry: ModelEntry, task: Task, test_sets: Sequence[TestSet], device: str, workdir: WorkDir
 ) -> ArchiveRequest:
-    artifact = find_artifact(task, entry.system, workdir)
-    under_test = SystemUnderTest(task, artifact, _no_model(entry), device, workdir)
-    names = set(map(test_set_name, task.submitted(entry.direction)))
-    hypotheses = tuple(
-        generate(under_test.request(test_set, entry.direction), workdir, under_test.engine)
-        for test_set in test_sets
-        if test_set.name in names
-    )
-    return ArchiveRequest(submission, entry, task, artifact, hypotheses, tuple(test_sets))
-
-
-def _no_model(entry: ModelEntry) -> EngineLoader:
-    """Return a loader that fails: archives are written from stored translations only."""
-
-    def load() -> Engine:
+    def load() -> Engine:  # archives are written from stored translations only
         raise UserError(
             f"{entry.system} has not translated all test sets in {entry.direction}: "
             f"run `harness run --stage evaluate --system {entry.system}`."
         )
 
-    return load
+    artifact = find_artifact(task, entry.system, workdir)
+    under_test = SystemUnderTest(task, artifact, load, device, workdir)
+    names = set(map(test_set_name, task.submitted(entry.direction)))
+    requests = (under_test.request(each, entry.direction) for each in test_sets if each.name in names)
+    hypotheses = tuple(generate(request, workdir, under_test.engine) for request in requests)
+    return ArchiveRequest(submission, entry, task, artifact, hypotheses, tuple(test_sets))

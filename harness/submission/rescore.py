@@ -40,7 +40,7 @@ class Rescored(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: of the archive or folder.
-        test_set: name of the test set.
+        test_set: its name.
         direction: e.g. `en-de`.
         declared_bytes: size according to its description, or None.
         scores: empty where the set has no references.
@@ -76,9 +76,6 @@ class _Submission:
     folder: Path
     members: tuple[Member, ...]
 
-    def find(self, path: str) -> Member | None:
-        return next((member for member in self.members if member.name == path), None)
-
 
 def rescore(folder: Path, task: Task, workdir: WorkDir) -> RescoreReport:
     """Score every submission of a folder on every test set of the task, and rank them.
@@ -109,9 +106,7 @@ def _submissions(folder: Path, findings: list[Finding]) -> Iterator[_Submission]
         raise UserError(f"Cannot read {folder}: {error.strerror or error}.") from error
     for path in entries:
         if path.suffix == ".zip" and path.is_file():
-            contents = read_archive(path)
-            findings += contents.findings
-            yield _Submission(path.stem, folder, contents.members)
+            yield _archive(path, findings)
         elif path.is_dir() and not path.name.endswith(".segments") and not path.name.startswith("."):
             yield from _folder(path, findings)
 
@@ -121,10 +116,13 @@ def _folder(path: Path, findings: list[Finding]) -> Iterator[_Submission]:
     archives = sorted(path.glob("*.zip"))
     if not archives:
         yield _Submission(path.name, path.parent, tuple(_members(path)))
-    for archive in archives:
-        contents = read_archive(archive)
-        findings += contents.findings
-        yield _Submission(archive.stem, path, contents.members)
+    yield from (_archive(archive, findings) for archive in archives)
+
+
+def _archive(path: Path, findings: list[Finding]) -> _Submission:
+    contents = read_archive(path)
+    findings += contents.findings
+    return _Submission(path.stem, path.parent, contents.members)
 
 
 def _members(root: Path) -> Iterator[Member]:
@@ -139,7 +137,7 @@ def _read(submission: _Submission, context: ScoringContext, findings: list[Findi
     """Return a submission's translations of a test set, or None; where they are faulty, add a finding."""
     test_set = context.test_set
     path = f"{context.task.names.archive_task}/{test_set.campaign_name}/{file_name(context.direction)}"
-    member = submission.find(path)
+    member = next((member for member in submission.members if member.name == path), None)
     if member is None or member.data is None:
         return None
     where = f"{submission.name}/{path}"
@@ -178,8 +176,7 @@ def _declared_bytes(submission: _Submission) -> int | None:
 def _rank(
     read: Sequence[ExternalHypotheses | None], context: ScoringContext, findings: list[Finding]
 ) -> list[Rescored]:
-    rows: list[Rescored] = []
-    statistics: list[Statistics] = []
+    rows, statistics = list[Rescored](), list[Statistics]()
     for external in (each for each in read if each is not None):
         try:
             row, own = _score(external, context)
@@ -197,20 +194,10 @@ def _first_metric(context: ScoringContext) -> Metric:
 
 def _score(external: ExternalHypotheses, context: ScoringContext) -> tuple[Rescored, list[Statistics]]:
     """Return a row, and the statistics of the task's first metric where it was measured."""
-    scored = context.scored(external.lines)
-    first = _first_metric(context)
+    scored, first = context.scored(external.lines), _first_metric(context)
     statistics = [statistics_of(first, each.statistics) for each in scored if each.score.metric == first.scale.name]
-    return _row(external, tuple(each.score for each in scored)), statistics
-
-
-def _row(external: ExternalHypotheses, scores: tuple[Score, ...]) -> Rescored:
-    return Rescored(
-        name=external.name,
-        test_set=external.test_set,
-        direction=external.direction,
-        declared_bytes=external.declared_bytes,
-        scores=scores,
-    )
+    shared = {name: getattr(external, name) for name in ("name", "test_set", "direction", "declared_bytes")}
+    return Rescored(**shared, scores=tuple(each.score for each in scored)), statistics
 
 
 def _sorted(rows: Sequence[Rescored], statistics: Sequence[Statistics], scale: Scale) -> list[Rescored]:

@@ -17,8 +17,7 @@ class CorpusRow:
     """One utterance with its translation, as a corpus lists it; its audio has not been opened.
 
     Attributes:
-        audio: the recording.
-        name: name of the recording in the corpus.
+        name: of the recording in the corpus.
         text: the translation.
         offset: start in the recording, in seconds.
         duration: in seconds; None for the whole recording.
@@ -65,7 +64,6 @@ class Corpus:
         name: name in mixtures and provenance, e.g. `covost2`.
         option: option of `harness training-manifest` for its folder, e.g. `--covost`.
         folder: what that folder holds, for the help of the option.
-        read: lists its rows.
     """
 
     name: str

@@ -13,23 +13,16 @@ from harness.core.errors import UserError
 from harness.finetune.corpora.base import CorpusRow, Listing, corpus, read_lines
 
 _TRAINING = {"train", "train_covost"}
-Fields = dict[str, str]
 
 
 @corpus("covost2", option="--covost", folder="CoVoST 2's TSV files and Common Voice's clips/")
 def read_covost(root: Path, source: str, target: str) -> Listing:
-    """List the training set of one pair.
-
-    Args:
-        root: folder with the TSV files and Common Voice's folder `clips`.
-        source: language of the speech, in the release's codes.
-        target: language of the translations, in the release's codes, e.g. `zh-CN`.
+    """List the training set of one pair, in the release's codes, e.g. `zh-CN`.
 
     Raises:
         UserError: neither file exists, or its header lacks a column.
     """
-    listing = Listing()
-    seen: set[str] = set()
+    listing, seen = Listing(), set[str]()
     for fields in _rows(_table(root, f"covost_v2.{source}_{target}"), listing):
         name = fields["path"]
         if Path(name).name != name or not name:
@@ -52,7 +45,7 @@ def _table(root: Path, stem: str) -> Path:
     return found[0]
 
 
-def _rows(path: Path, listing: Listing) -> Iterator[Fields]:
+def _rows(path: Path, listing: Listing) -> Iterator[dict[str, str]]:
     """Yield the rows of the training set; rows with too few or too many fields are left out."""
     header, *lines = read_lines(path)
     columns = _fields(header)
@@ -61,11 +54,10 @@ def _rows(path: Path, listing: Listing) -> Iterator[Fields]:
         raise UserError(f"{path} lacks the columns {', '.join(sorted(needed - set(columns)))}: restore the release.")
     for line in lines:
         fields = _fields(line)
+        row = dict(zip(columns, fields, strict=False))
         if len(fields) != len(columns):
             listing.left_out["broken row"] += 1
-            continue
-        row = dict(zip(columns, fields, strict=True))
-        if "split" not in needed or row["split"] in _TRAINING:
+        elif "split" not in needed or row["split"] in _TRAINING:
             yield row
 
 

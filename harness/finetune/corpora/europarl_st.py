@@ -18,12 +18,7 @@ _READABLE = (".wav", ".flac", ".mp3", ".ogg")
 
 @corpus("europarl-st", option="--europarl-st", folder="Europarl-ST, with one folder per language")
 def read_europarl_st(root: Path, source: str, target: str) -> Listing:
-    """List the training set of one pair.
-
-    Args:
-        root: the unpacked release's folder that holds one folder per language.
-        source: language of the speech, ISO 639-1.
-        target: language of the translations, ISO 639-1.
+    """List the training set of one pair, in ISO 639-1 codes.
 
     Raises:
         UserError: a file is missing, segments and translations differ in number, or recordings are still .m4a.
@@ -38,8 +33,7 @@ def read_europarl_st(root: Path, source: str, target: str) -> Listing:
     listing = Listing()
     audio_of = _recording_finder(root / source / "audios")
     for segment, text in zip(segments, texts, strict=True):
-        times = _times(segment)
-        if times is None:
+        if (times := _times(segment)) is None:
             listing.left_out["broken row"] += 1
             continue
         name, start, end = times

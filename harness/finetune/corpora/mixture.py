@@ -1,6 +1,5 @@
 """Mixtures: the corpora, languages and numbers of rows of a training manifest, as data."""
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -18,9 +17,8 @@ class Part(ManifestTable, frozen=True):
     """Rows of one corpus in one target language.
 
     Attributes:
-        corpus: registered name of the corpus.
+        corpus: its registered name.
         language: code of the target language in the training manifest.
-        rows: number of rows.
         tag: code of the language in the corpus, where it differs.
     """
 
@@ -41,7 +39,6 @@ class Mixture(ManifestTable, frozen=True):
     """The composition of a training manifest.
 
     Attributes:
-        name: the mixture's name.
         source: the paper and place it comes from.
         seed: of the choice of rows.
         speech: language code of the speech.
@@ -73,11 +70,6 @@ def load_mixture(name: str) -> Mixture:
     """
     path = manifests.find("corpora", name)
     mixture = manifests.read_toml(path, Mixture, FORMAT)
-    _check(path, mixture)
-    return mixture
-
-
-def _check(path: Path, mixture: Mixture) -> None:
     if not mixture.parts:
         raise UserError(f"{path} names no parts: list the corpora that rows are taken from.")
     for part in mixture.parts:
@@ -90,3 +82,4 @@ def _check(path: Path, mixture: Mixture) -> None:
                 f"{path}: the parts hold {mixture.rows(language)} rows of {language!r}, but {figure.utterances} are "
                 "published: correct the parts."
             )
+    return mixture

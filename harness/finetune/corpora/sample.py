@@ -24,14 +24,7 @@ class SampledRow:
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """How many rows to choose, and how.
-
-    Attributes:
-        label: corpus and languages, for display.
-        rows: number of rows.
-        seed: of the choice.
-        window: the model's audio window in seconds.
-    """
+    """How many rows to choose, by which seed; a label for display; and the model's audio window in seconds."""
 
     label: str
     rows: int
@@ -53,14 +46,17 @@ def sample(rows: Sequence[CorpusRow], request: SampleRequest, left_out: Counter[
     Raises:
         UserError: there are not enough rows with usable audio; the sentence gives the reasons.
     """
+
+    def rank(row: CorpusRow) -> bytes:
+        return hashlib.sha256(f"{request.seed}\n{row.name}\n{row.offset:.3f}".encode()).digest()
+
     usable_seconds = _duration_check(request.window)
     chosen: list[SampledRow] = []
     with progress(f"sample {request.label}", request.rows) as advance:
-        for row in sorted(rows, key=lambda each: _rank(request.seed, each)):
+        for row in sorted(rows, key=rank):
             if len(chosen) == request.rows:
                 break
-            seconds = usable_seconds(row)
-            if isinstance(seconds, str):
+            if isinstance(seconds := usable_seconds(row), str):
                 left_out[seconds] += 1
                 continue
             chosen.append(SampledRow(row, seconds))
@@ -72,10 +68,6 @@ def sample(rows: Sequence[CorpusRow], request: SampleRequest, left_out: Counter[
             "restore the corpus, or reduce the number of rows in a copy of the mixture."
         )
     return sorted(chosen, key=lambda each: (each.row.name, each.row.offset))
-
-
-def _rank(seed: int, row: CorpusRow) -> bytes:
-    return hashlib.sha256(f"{seed}\n{row.name}\n{row.offset:.3f}".encode()).digest()
 
 
 def _duration_check(window: float) -> Callable[[CorpusRow], float | str]:
@@ -91,8 +83,7 @@ def _duration_check(window: float) -> Callable[[CorpusRow], float | str]:
             return "audio unreadable"
 
     def seconds(row: CorpusRow) -> float | str:
-        whole = length(row.audio)
-        if isinstance(whole, str):
+        if isinstance(whole := length(row.audio), str):
             return whole
         duration = whole - row.offset if row.duration is None else row.duration
         if duration <= 0 or row.offset + duration > whole + DURATION_TOLERANCE:

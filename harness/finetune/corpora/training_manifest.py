@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,7 @@ class PartReport(msgspec.Struct, frozen=True):
     """The rows of one part of a mixture.
 
     Attributes:
-        corpus: registered name of the corpus.
-        language: code of the target language.
-        rows: number of rows.
-        hours: their total length.
+        hours: total length of the rows.
         left_out: number of unusable rows by reason, among those that were looked at.
     """
 
@@ -42,7 +40,7 @@ def training_manifest(mixture: Mixture, folders: Mapping[str, Path], output: Pat
     """Choose the rows of a mixture and write them as JSON lines; equal corpora and seeds give equal rows.
 
     Args:
-        mixture: corpora and numbers of rows.
+        mixture: the composition.
         folders: folder of each corpus, by registered name.
         output: the manifest; paths of audio inside its folder are relative to it, others absolute.
 
@@ -51,14 +49,10 @@ def training_manifest(mixture: Mixture, folders: Mapping[str, Path], output: Pat
     """
     # Before any corpus is read, so that a missing option is not reported after an hour.
     roots = [_folder(part.corpus, folders) for part in mixture.parts]
-    lines: list[str] = []
-    reports = []
-    for part, root in zip(mixture.parts, roots, strict=True):
-        chosen, report = _sample_part(mixture, part, root)
-        lines += _lines(part, chosen, output.resolve().parent)
-        reports.append(report)
-    write_bytes(output, "".join(lines).encode())
-    return ManifestReport(str(output), tuple(reports))
+    sampled = [_sample_part(mixture, part, root) for part, root in zip(mixture.parts, roots, strict=True)]
+    lines = (_lines(part, made[0], output.resolve().parent) for part, made in zip(mixture.parts, sampled, strict=True))
+    write_bytes(output, "".join(chain.from_iterable(lines)).encode())
+    return ManifestReport(str(output), tuple(report for _, report in sampled))
 
 
 def _folder(name: str, folders: Mapping[str, Path]) -> Path:

@@ -33,9 +33,9 @@ def check_archive(path: Path, expected: Expectation) -> tuple[Finding, ...]:
     """
     contents = read_archive(path)
     name = parse_model_name(expected.names, path.stem)
-    directions = (
-        (name.direction,) if name and name.direction in expected.sets else directions_of(contents.members, expected)
-    )
+    directions = directions_of(contents.members, expected)
+    if name and name.direction in expected.sets:
+        directions = (name.direction,)
     findings = [*_check_name(path, name, expected), *contents.findings]
     if contents.members or not contents.findings:
         layout = ArchiveLayout(contents.members, expected, directions)

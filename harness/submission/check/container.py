@@ -71,8 +71,7 @@ def read_archive(path: Path) -> Contents:
         data = path.read_bytes() if size <= ARCHIVE_LIMIT else b""
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    refused = _check_limits(path.name, size, data)
-    if refused is not None:
+    if (refused := _check_limits(path.name, size, data)) is not None:
         return Contents((), (refused,))
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -114,16 +113,12 @@ def _duplicates(infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
 def _oversized(infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
     total = sum(info.file_size for info in infos)
     if total > TOTAL_LIMIT:
-        yield Finding(
-            "archive", "bomb", f"The members unpack to {total:,} bytes; more than {TOTAL_LIMIT:,} is refused."
-        )
+        sentence = f"The members unpack to {total:,} bytes; more than {TOTAL_LIMIT:,} is refused."
+        yield Finding("archive", "bomb", sentence)
     for info in infos:
-        large = info.file_size > MEMBER_LIMIT
-        dense = info.file_size > _RATIO_FREE and info.file_size > RATIO_LIMIT * max(1, info.compress_size)
-        if large or dense:
-            sentence = (
-                f"It unpacks from {info.compress_size:,} to {info.file_size:,} bytes, as ZIP bombs do; it was not read."
-            )
+        packed, size = info.compress_size, info.file_size
+        if size > MEMBER_LIMIT or size > max(_RATIO_FREE, RATIO_LIMIT * max(1, packed)):
+            sentence = f"It unpacks from {packed:,} to {size:,} bytes, as ZIP bombs do; it was not read."
             yield Finding(shown(raw_name(info)), "bomb", sentence)
 
 
@@ -131,11 +126,9 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[bytes | None
     """Read a member; zipfile reads at most the size that the directory states, and verifies the checksum."""
     try:
         data = archive.read(info)
+        if len(data) == info.file_size:
+            return data, None
+        fault = f"It has {len(data)} bytes, but the archive states {info.file_size}"
     except _DAMAGED as error:
-        return None, Finding(
-            shown(raw_name(info)), "damaged", f"It cannot be read ({error}): create the archive again."
-        )
-    if len(data) != info.file_size:
-        sentence = f"It has {len(data)} bytes, but the archive states {info.file_size}: create the archive again."
-        return None, Finding(shown(raw_name(info)), "damaged", sentence)
-    return data, None
+        fault = f"It cannot be read ({error})"
+    return None, Finding(shown(raw_name(info)), "damaged", f"{fault}: create the archive again.")

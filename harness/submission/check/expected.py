@@ -23,35 +23,25 @@ class ExpectedSet:
 
 @dataclass(frozen=True)
 class Expectation:
-    """The expected contents of an archive.
-
-    Attributes:
-        names: the campaign's names.
-        sets: by direction, e.g. `en-de`.
-    """
+    """The expected contents of an archive: the campaign's names, and its sets by direction, e.g. `en-de`."""
 
     names: Names
     sets: dict[str, tuple[ExpectedSet, ...]]
 
 
 def expectation(task: Task, test_sets: Sequence[TestSet]) -> Expectation:
-    """Return the expected contents of an archive of this task.
+    """Return the expected contents of an archive of this task, by its imported test sets.
 
-    Args:
-        task: the task profile.
-        test_sets: the imported test sets. For sets that are missing here, and for those without gold segments, an
-            archive must have a file, with any number of lines.
+    For sets that are missing there, and for those without gold segments, an archive must have a file, with any number
+    of lines.
     """
     by_name = {test_set.name: test_set for test_set in test_sets}
-    sets = {}
-    for direction in task.directions:
-        sets[direction] = tuple(
-            _expected(entry, by_name.get(test_set_name(entry))) for entry in task.submitted(direction)
-        )
+
+    def expected(entry: str) -> ExpectedSet:
+        test_set = by_name.get(test_set_name(entry))
+        if test_set is None:
+            return ExpectedSet(campaign_name(entry), None)
+        return ExpectedSet(test_set.campaign_name, len(test_set.gold.segments) if test_set.gold else None)
+
+    sets = {direction: tuple(map(expected, task.submitted(direction))) for direction in task.directions}
     return Expectation(task.names, sets)
-
-
-def _expected(entry: str, test_set: TestSet | None) -> ExpectedSet:
-    if test_set is None:
-        return ExpectedSet(campaign_name(entry), None)
-    return ExpectedSet(test_set.campaign_name, len(test_set.gold.segments) if test_set.gold else None)

@@ -16,13 +16,7 @@ from harness.submission.check.expected import Expectation, ExpectedSet
 
 @dataclass(frozen=True)
 class ArchiveLayout:
-    """The members of an archive, and the expected ones.
-
-    Attributes:
-        members: directories and files.
-        expected: the campaign's names and sets.
-        directions: directions of the archive.
-    """
+    """The members of an archive, the expected ones, and the directions of the archive."""
 
     members: Sequence[Member]
     expected: Expectation
@@ -32,15 +26,15 @@ class ArchiveLayout:
         """Yield the members that are files."""
         return (member for member in self.members if not member.is_directory)
 
+    def sets(self) -> dict[tuple[str, ...], ExpectedSet]:
+        """Return the expected sets by the parts of their files' paths."""
+        task, sets = self.expected.names.archive_task, self.expected.sets
+        pairs = ((direction, entry) for direction in self.directions for entry in sets[direction])
+        return {(task, entry.name, file_name(direction)): entry for direction, entry in pairs}
+
     def find(self, member: Member) -> ExpectedSet | None:
         """Return the set of a file, or None where its path is not expected."""
-        task = self.expected.names.archive_task
-        found: dict[tuple[str, ...], ExpectedSet] = {
-            (task, entry.name, file_name(direction)): entry
-            for direction in self.directions
-            for entry in self.expected.sets[direction]
-        }
-        return found.get(member.parts)
+        return self.sets().get(member.parts)
 
 
 def file_name(direction: str) -> str:
@@ -61,7 +55,10 @@ def check_layout(layout: ArchiveLayout) -> Iterator[Finding]:
     for member in layout.members:
         yield from _check_directory(layout, member) if member.is_directory else _check_file(layout, member)
     yield from _check_entries(layout)
-    yield from _check_missing(layout)
+    found = {member.parts for member in layout.files()}
+    for path, entry in layout.sets().items():
+        if path not in found:
+            yield Finding("/".join(path), "missing-set", f"The translations of {entry.name} are missing: add them.")
 
 
 def _expected_path(layout: ArchiveLayout) -> str:
@@ -92,9 +89,8 @@ def _check_file(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
 
 def _wrong_task(layout: ArchiveLayout, member: Member) -> Finding:
     task = layout.expected.names.archive_task
-    return Finding(
-        shown(member.name), "task-name", f"The first folder is {shown(member.parts[0])}, not {task}: rename it."
-    )
+    sentence = f"The first folder is {shown(member.parts[0])}, not {task}: rename it."
+    return Finding(shown(member.name), "task-name", sentence)
 
 
 def _check_set(layout: ArchiveLayout, member: Member) -> Iterator[Finding]:
@@ -122,19 +118,8 @@ def _check_file_name(layout: ArchiveLayout, member: Member) -> Iterator[Finding]
 
 def _check_entries(layout: ArchiveLayout) -> Iterator[Finding]:
     explicit = {member.name for member in layout.members if member.is_directory}
-    needed = {
-        "/".join(member.parts[:depth]) + "/" for member in layout.files() for depth in range(1, len(member.parts))
-    }
+    paths = [member.parts for member in layout.files()]
+    needed = {"/".join(parts[:depth]) + "/" for parts in paths for depth in range(1, len(parts))}
     for name in sorted(needed - explicit):
         sentence = "This folder has no directory entry, and the server takes folders only from such entries: add one."
         yield Finding(shown(name), "directory-entry", sentence)
-
-
-def _check_missing(layout: ArchiveLayout) -> Iterator[Finding]:
-    found = {member.parts for member in layout.files()}
-    for direction in layout.directions:
-        for entry in layout.expected.sets[direction]:
-            path = (layout.expected.names.archive_task, entry.name, file_name(direction))
-            if path not in found:
-                sentence = f"The translations of {entry.name} are missing: add them."
-                yield Finding("/".join(path), "missing-set", sentence)
