@@ -196,8 +196,11 @@ def _score(external: ExternalHypotheses, context: ScoringContext) -> tuple[Resco
     """Return a row, and the statistics of the task's first metric where it was measured."""
     scored, first = context.scored(external.lines), _first_metric(context)
     statistics = [statistics_of(first, each.statistics) for each in scored if each.score.metric == first.scale.name]
-    shared = {name: getattr(external, name) for name in ("name", "test_set", "direction", "declared_bytes")}
-    return Rescored(**shared, scores=tuple(each.score for each in scored)), statistics
+    row = Rescored(
+        name=external.name, test_set=external.test_set, direction=external.direction,
+        declared_bytes=external.declared_bytes, scores=tuple(each.score for each in scored),
+    )  # fmt: skip
+    return row, statistics
 
 
 def _sorted(rows: Sequence[Rescored], statistics: Sequence[Statistics], scale: Scale) -> list[Rescored]:
