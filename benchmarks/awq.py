@@ -7,14 +7,16 @@ both artifacts are written to stdout and to benchmarks/results/awq.json.
 """
 
 import argparse
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
+import torch
 
 from harness.calibration.context import MeasurementContext
 from harness.calibration.development import read_sentences
-from harness.calibration.reconstruction import LayerError, reconstruction_errors
+from harness.calibration.prefix import Prefix, decoder_of, run_layer
 from harness.calibration.sensitivity import by_length
 from harness.calibration.system_artifacts import build_in, measurement_context
 from harness.compression.registry import get_system
@@ -22,10 +24,25 @@ from harness.compression.size import measure
 from harness.config.task import load_task
 from harness.core.files import write_json
 from harness.core.workdir import open_workdir
+from harness.inference.engine import Engine
 from harness.inference.load import engine_loader, load_dense
+from harness.inference.prompting import Example, right_padded
 
 RESULT = Path(__file__).parent / "results" / "awq.json"
 WITHOUT, WITH = "hqq-contrastive", "hqq-primary"
+
+
+class LayerError(msgspec.Struct, frozen=True):
+    """The reconstruction error of one decoder layer: the distance of its output from the uncompressed model's.
+
+    Attributes:
+        layer: index of the layer.
+        relative: squared error of the layer's output over the squared change that the layer makes to its input, both
+            summed over real tokens; 0 means no error, 1 an error as large as without the layer.
+    """
+
+    layer: int
+    relative: float
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -82,6 +99,29 @@ def main() -> None:
     for one, other, ratio in zip(*errors, ratios, strict=True):
         print(f"{one.layer:>5} {one.relative:>10.5f} {other.relative:>10.5f} {ratio:>7.3f}")
     print(f"mean ratio {result.mean_ratio:.3f}; {result.more_bytes_percent:+.3f} % bytes")
+
+
+def reconstruction_errors(
+    dense: Engine, compressed: Engine, batches: Sequence[Sequence[Example]]
+) -> tuple[LayerError, ...]:
+    """Return the error of every layer of a compressed model, computed on the inputs of the uncompressed model."""
+    prefix = Prefix(dense, batches, lambda _count: None)
+    real = [right_padded(dense, batch).attention_mask.bool() for batch in batches]
+    found = []
+    with torch.inference_mode():
+        for index, layer in enumerate(decoder_of(compressed.model).layers):
+            before = prefix.captured()
+            outputs = [run_layer(layer, state, arguments) for state, arguments in before]
+            prefix.move_on()
+            expected = [state for state, _ in prefix.captured()]
+            error = sum(_squares(a - b, mask) for a, b, mask in zip(outputs, expected, real, strict=True))
+            change = sum(_squares(b - s, mask) for (s, _), b, mask in zip(before, expected, real, strict=True))
+            found.append(LayerError(index, error / change))
+    return tuple(found)
+
+
+def _squares(difference: torch.Tensor, real: torch.Tensor) -> float:
+    return float(difference[real].double().pow(2).sum())
 
 
 if __name__ == "__main__":

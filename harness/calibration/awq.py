@@ -23,6 +23,7 @@ from harness.compression.transforms.fold import FOLDS, FoldScales, scale_name
 from harness.core.errors import MissingExtraError, UserError
 from harness.core.progress import progress
 from harness.inference.load import load_dense
+from harness.inference.prompting import Example
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,14 +43,7 @@ class Prompts(StrEnum):
 
 
 class FoldError(msgspec.Struct, frozen=True):
-    """The result of the search at one fold.
-
-    Attributes:
-        layer: index of the decoder layer.
-        fold: name of the fold.
-        plain: mean squared output error on the calibration data without scales.
-        scaled: the same with the best scales.
-    """
+    """The mean squared output error at one fold on the calibration data, without (plain) and with the best scales."""
 
     layer: int
     fold: str
@@ -58,13 +52,7 @@ class FoldError(msgspec.Struct, frozen=True):
 
 
 class AwqScales(Measurement, frozen=True, kw_only=True):
-    """The best scales, stored in `<key>.safetensors`.
-
-    Attributes:
-        sha256: checksum of that file.
-        sentences: number of calibration sentences.
-        errors: output errors per fold.
-    """
+    """The best scales, stored in `<key>.safetensors` with this checksum, and the number of calibration sentences."""
 
     sha256: str
     sentences: int
@@ -73,12 +61,9 @@ class AwqScales(Measurement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class MeasureScales(StoredRequest[AwqScales]):
-    """Requests the scales for one assignment of codecs.
+    """Requests the scales for the codecs of all linear weights of the decoder layers, sorted by canonical name.
 
-    Attributes:
-        prompts: texts of the calibration data.
-        share: fraction of the development sentences to use, above 0 and at most 1.
-        codecs: codec of every linear weight of the decoder layers, by canonical name, sorted.
+    The other settings are those of `Awq`.
     """
 
     result: ClassVar[type[Measurement]] = AwqScales
@@ -122,20 +107,14 @@ class MeasureScales(StoredRequest[AwqScales]):
         sentences = choose(read_sentences(context, engine), self.prompts, self.share)
         found: dict[str, Tensor] = {}
         errors: list[FoldError] = []
-        with progress(
-            f"AWQ ({self.prompts})", len(FOLDS) * engine.model.config.text_config.num_hidden_layers
-        ) as advance:
+        folds = len(FOLDS) * engine.model.config.text_config.num_hidden_layers
+        with progress(f"AWQ ({self.prompts})", folds) as advance:
             for fold in search(engine, sentences, dict(self.codecs)):
                 found[scale_name(fold.layer, fold.name)] = fold.scales
                 errors.append(FoldError(fold.layer, fold.name, fold.plain, fold.scaled))
                 advance(1)
-        return AwqScales(
-            key=key,
-            datasets=datasets(context),
-            sha256=store_tensors(context, key, found),
-            sentences=len(sentences),
-            errors=tuple(errors),
-        )
+        sha256, count = store_tensors(context, key, found), len(sentences)
+        return AwqScales(key=key, datasets=datasets(context), sha256=sha256, sentences=count, errors=tuple(errors))
 
 
 @dataclass(frozen=True)
@@ -192,13 +171,9 @@ def choose(sentences: tuple[DevelopmentExample, ...], prompts: Prompts, share: f
     by_direction = {name: [s for s in sentences if s.direction == name] for name in directions}
     if prompts is Prompts.SOURCE:
         segments = len(by_direction[directions[0]])
-        pool = [_without_target(by_direction[directions[i % len(directions)]][i]) for i in range(segments)]
+        chosen = (by_direction[directions[i % len(directions)]][i] for i in range(segments))
+        pool = [DevelopmentExample(s.direction, Example(s.example.features, s.example.prompt)) for s in chosen]
     else:
         pool = by_direction[str(prompts)]
     count = max(1, round(share * len(pool)))
     return [pool[i * len(pool) // count] for i in range(count)]
-
-
-def _without_target(sentence: DevelopmentExample) -> DevelopmentExample:
-    example = sentence.example
-    return DevelopmentExample(sentence.direction, type(example)(example.features, example.prompt))

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,9 @@ def copied_state(module: "torch.nn.Module") -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LayerInputs:
-    """The inputs of a decoder layer for one batch, padded on the right.
+    """The inputs of a decoder layer for one batch, padded on the right, and the layer's other arguments.
 
-    Attributes:
-        state: hidden states, shape (sentences, tokens, hidden).
-        real: bool, shape (sentences, tokens); False at padding.
-        arguments: the layer's other arguments.
+    States have the shape (sentences, tokens, hidden); `real`, shape (sentences, tokens), is False at padding.
     """
 
     state: "Tensor"
@@ -72,12 +69,7 @@ class LayerInputs:
 
 
 class Codecs:
-    """The codecs of linear layers by module.
-
-    Args:
-        codecs: codec by canonical name.
-        names: canonical name by the module's id.
-    """
+    """The codecs of linear layers by module, given codecs by canonical name, and canonical names by the module's id."""
 
     def __init__(self, codecs: Mapping[str, Codec], names: Mapping[int, str]) -> None:
         self._codecs, self._names = codecs, names
@@ -89,7 +81,7 @@ class Codecs:
 
 def scale_search(layer: Any, batches: Sequence[LayerInputs], codecs: Codecs) -> Any:
     """Return a scale search for one decoder layer: an instance of a subclass of autoawq's `AwqQuantizer`."""
-    return _scale_search_class()(layer, batches, codecs)
+    return type("ScaleSearch", (CodecSearch, import_quantizer()), {})(layer, batches, codecs)
 
 
 def import_quantizer() -> Any:
@@ -169,11 +161,6 @@ class CodecSearch:
         return error
 
 
-@cache
-def _scale_search_class() -> Any:
-    return type("ScaleSearch", (CodecSearch, import_quantizer()), {})
-
-
 def _outputs_of(
     layer: Any, batches: Sequence[LayerInputs], inspected: Any, inputs: "Tensor"
 ) -> "Callable[[], Iterator[Tensor]]":
@@ -193,13 +180,10 @@ def _outputs_of(
 
 
 def root(inputs: "Tensor") -> "Tensor":
-    """Return a matrix R of r = min(n, c) rows with R'R = X'X r / n, in the inputs' type.
+    """Return a matrix R of r = min(n, c) rows with R'R = X'X r / n, for inputs X of n tokens and c channels.
 
     For every change D of a linear layer's weight, the mean square of R D' equals that of X D' up to rounding, because
     the sum of squares of X D' is the trace of D X'X D'. R is the triangular factor of X, computed in pieces.
-
-    Args:
-        inputs: X, shape (n tokens, c channels).
     """
     import torch
 

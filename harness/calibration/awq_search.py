@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.calibration.awq_quantizer import Codecs, LayerInputs, scale_search
 from harness.calibration.development import DevelopmentExample
-from harness.calibration.prefix import Prefix, decoder_of
+from harness.calibration.prefix import Prefix, decoder_of, run_layer
 from harness.calibration.sensitivity import by_length
 from harness.compression.codecs.base import Codec
 from harness.compression.transforms.fold import FOLDS, Fold
@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """The best scales of one fold.
-
-    Attributes:
-        layer: index of the decoder layer.
-        name: name of the fold.
-        scales: float32, shape (channels,).
-        plain: mean squared output error without scales.
-        scaled: the same with these scales.
-    """
+    """The best scales of one fold (float32 by channel), and the mean squared output error without and with them."""
 
     layer: int
     name: str
@@ -38,12 +30,8 @@ class Found:
     scaled: float
 
 
-_SENTENCES = 8
-"""Sentences per attention step: they need little padding, and their values stay in the processor's cache."""
-
-
 def search(
-    engine: Engine, sentences: Sequence[DevelopmentExample], codecs: Mapping[str, Codec], batch_size: int = _SENTENCES
+    engine: Engine, sentences: Sequence[DevelopmentExample], codecs: Mapping[str, Codec], batch_size: int = 8
 ) -> Iterator[Found]:
     """Yield the best scales of every fold, layer by layer, for the inputs of the uncompressed model, as in autoawq.
 
@@ -51,7 +39,7 @@ def search(
         engine: the uncompressed model; its weights are the same afterwards.
         sentences: calibration sentences.
         codecs: codec of every linear weight of the decoder layers by canonical name.
-        batch_size: sentences per attention step.
+        batch_size: sentences per attention step; few need little padding, and their values stay in the cache.
 
     Raises:
         UserError: no scale gives a finite error.
@@ -62,34 +50,24 @@ def search(
     batches = _capture(engine, sentences, batch_size)
     for index, layer in enumerate(decoder_of(engine.model).layers):
         with torch.no_grad():
-            inputs, batches = _through(layer, batches)
-        quantizer = scale_search(layer, inputs.batches, Codecs(codecs, names))
+            features, following = _through(layer, batches)
+        quantizer = scale_search(layer, batches, Codecs(codecs, names))
         for fold in FOLDS:
-            yield _search_fold(quantizer, index, fold, inputs.features[fold.readers[0]])
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """Inputs of one layer, by batch, and of its modules at real tokens, shape (tokens, channels)."""
-
-    batches: tuple[LayerInputs, ...]
-    features: Mapping[str, "Tensor"]
+            yield _search_fold(quantizer, index, fold, features[fold.readers[0]])
+        batches = following
 
 
 def _capture(engine: Engine, sentences: Sequence[DevelopmentExample], batch_size: int) -> tuple[LayerInputs, ...]:
     """Return the inputs of the first decoder layer, in batches of similar length."""
     examples = [sentence.example for sentence in sentences]
     groups = [[examples[i] for i in batch] for batch in by_length(examples, batch_size)]
-    prefix = Prefix(engine, groups, lambda _count: None)
-    batches = []
-    for (state, arguments), group in zip(prefix.captured(), groups, strict=True):
-        real = right_padded(engine, group).attention_mask.bool()
-        batches.append(LayerInputs(state, real, arguments))
-    return tuple(batches)
+    captured = Prefix(engine, groups, lambda _count: None).captured()
+    real = (right_padded(engine, group).attention_mask.bool() for group in groups)
+    return tuple(LayerInputs(state, mask, arguments) for (state, arguments), mask in zip(captured, real, strict=True))
 
 
-def _through(layer: Any, batches: Sequence[LayerInputs]) -> tuple[_Inputs, tuple[LayerInputs, ...]]:
-    """Run a layer, and return the inputs of its modules and those of the next layer."""
+def _through(layer: Any, batches: Sequence[LayerInputs]) -> "tuple[dict[str, Tensor], tuple[LayerInputs, ...]]":
+    """Run a layer; return its modules' inputs at real tokens, shape (tokens, channels), and the next layer's inputs."""
     import torch
 
     readers = [fold.readers[0] for fold in FOLDS]
@@ -102,19 +80,16 @@ def _through(layer: Any, batches: Sequence[LayerInputs]) -> tuple[_Inputs, tuple
             )
             for name in readers
         ]
-        output = layer(batch.state, **batch.arguments)
+        after.append(LayerInputs(run_layer(layer, batch.state, batch.arguments), batch.real, batch.arguments))
         for hook in hooks:
             hook.remove()
-        state = output[0] if isinstance(output, tuple) else output
-        after.append(LayerInputs(state, batch.real, batch.arguments))
-    return _Inputs(tuple(batches), {name: torch.cat(parts) for name, parts in captured.items()}), tuple(after)
+    return {name: torch.cat(parts) for name, parts in captured.items()}, tuple(after)
 
 
 def _search_fold(quantizer: Any, index: int, fold: Fold, features: "Tensor") -> Found:
     layer = quantizer.layer
-    previous = layer.get_submodule(fold.name)
+    previous, inspected = layer.get_submodule(fold.name), layer.get_submodule(fold.inspected)
     readers = [layer.get_submodule(name) for name in fold.readers]
-    inspected = layer.get_submodule(fold.inspected)
     _, _, scales = quantizer._search_best_scale(layer, previous, readers, features, inspected)  # noqa: SLF001 - it has no public name
     if not quantizer.errors or not bool(scales.isfinite().all()):
         raise UserError(f"AWQ found no finite scale for layer {index}, {fold.name}: check the checkpoint.")

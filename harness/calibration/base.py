@@ -21,12 +21,7 @@ FORMAT = 1
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of every measurement.
-
-    Attributes:
-        key: content key of its inputs.
-        datasets: data sets that it was measured on.
-    """
+    """The fields of every measurement: the content key of its inputs, and the data sets that it was measured on."""
 
     key: str
     datasets: tuple[str, ...]
@@ -97,13 +92,7 @@ class StoredRequest(ABC, Generic[M]):
 
 
 def store_tensors(context: MeasurementContext, key: str, tensors: "Mapping[str, Tensor]") -> str:
-    """Store the tensors of a measurement in the folder of measurements, and return the file's sha256.
-
-    Args:
-        context: its work directory is used.
-        key: content key of the measurement.
-        tensors: CPU tensors by name.
-    """
+    """Store the CPU tensors of a measurement by name in the folder of measurements, and return the file's sha256."""
     path = tensors_path(context.workdir.measurements, key)
     with published(path) as temporary:
         write_tensors(temporary, tensors)

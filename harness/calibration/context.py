@@ -17,15 +17,7 @@ from harness.testsets.testset import TestSet
 
 @dataclass(frozen=True)
 class MeasurementContext:
-    """Makes the measurements that plans need, and stores them.
-
-    Attributes:
-        task: the development sets, the prompts and the limit.
-        role_name: the checkpoint's role in the task.
-        checkpoint: the base weights.
-        workdir: where measurements and artifacts are stored.
-        device: torch's name of the device on which models run.
-    """
+    """Makes the measurements that plans need, on a device by torch's name, and stores them in the work directory."""
 
     task: Task
     role_name: str

@@ -12,12 +12,7 @@ from harness.testsets.testset import TestSet
 
 @dataclass(frozen=True)
 class DevelopmentExample:
-    """A development sentence in one direction.
-
-    Attributes:
-        direction: e.g. `en-de`.
-        example: features, prompt, and the reference with its end token.
-    """
+    """A development sentence in one direction, e.g. `en-de`; its target is the reference with the end token."""
 
     direction: str
     example: Example

@@ -6,6 +6,7 @@ audio tower runs once.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from harness.core.progress import Advance
@@ -28,10 +29,7 @@ def decoder_of(model: Any) -> Any:
 class Prefix:
     """The hidden states of all sentences before one decoder layer, at first the first one.
 
-    Args:
-        engine: the model.
-        batches: the sentences with their targets, in batches.
-        advance: called with the number of sentences after each batch.
+    `advance` is called with the number of sentences after each batch.
     """
 
     def __init__(self, engine: Engine, batches: Sequence[Sequence[Example]], advance: Advance) -> None:
@@ -56,10 +54,8 @@ class Prefix:
 
         hook = self._decoder.layers[0].register_forward_pre_hook(keep, with_kwargs=True)
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), suppress(_CapturedError):
                 engine.model(**right_padded(engine, examples).arguments(), use_cache=False)
-        except _CapturedError:
-            pass
         finally:
             hook.remove()
 

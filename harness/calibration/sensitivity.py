@@ -41,12 +41,9 @@ class Granularity(StrEnum):
 
 
 class Swap(msgspec.Struct, frozen=True):
-    """The losses with one unit swapped.
+    """The cross-entropy per sentence, summed over its tokens, with one unit of a decoder layer swapped.
 
-    Attributes:
-        unit: `layer 4`, or the canonical name of a projection.
-        layer: index of the decoder layer.
-        nats: cross-entropy per sentence, summed over its tokens.
+    The unit is named `layer 4`, or by the canonical name of a projection.
     """
 
     unit: str
@@ -55,11 +52,9 @@ class Swap(msgspec.Struct, frozen=True):
 
 
 class SwapSummary(msgspec.Struct, frozen=True):
-    """Statistics of one swap.
+    """Statistics of one swap; unit and layer are as in `Swap`.
 
     Attributes:
-        unit: as in `Swap`.
-        layer: index of the decoder layer.
         loss: nats per target token with the swap.
         deviation: loss with the swap minus loss without; the ranking is by its magnitude.
         standard_error: of the deviation, over sentences (paired).
@@ -75,15 +70,9 @@ class SwapSummary(msgspec.Struct, frozen=True):
 
 
 class SensitivityTable(Measurement, frozen=True, kw_only=True):
-    """The losses of a sweep over all units.
+    """The losses of a sweep that swaps all units of a system (the parent) to a trial codec, in the order of the layers.
 
-    Attributes:
-        parent: system from which the sweep starts.
-        trial: codec of swapped units, as text.
-        device: torch's name of the device of the model.
-        tokens: target tokens per sentence, including the end token.
-        baseline: nats per sentence without a swap.
-        swaps: losses with each swap, in the order of the layers.
+    The target tokens of each sentence include the end token; the baseline is in nats per sentence without a swap.
     """
 
     parent: str
@@ -105,19 +94,15 @@ class SensitivityTable(Measurement, frozen=True, kw_only=True):
         rows = []
         for swap, following in zip(ordered, [*ordered[1:], None], strict=True):
             deviation, error = self._deviation(swap.nats, self.baseline)
-            tied = following is not None and self._tied(swap, following)
+            gap, noise = self._deviation(swap.nats, following.nats) if following else (math.inf, 0.0)
             loss = math.fsum(swap.nats) / sum(self.tokens)
-            rows.append(SwapSummary(swap.unit, swap.layer, loss, deviation, error, tied))
+            rows.append(SwapSummary(swap.unit, swap.layer, loss, deviation, error, abs(gap) <= noise))
         return tuple(rows)
 
     @property
     def ranking(self) -> tuple[int, ...]:
         """Decoder layers, the least sensitive first; at the granularity of projections, by their first appearance."""
         return tuple(dict.fromkeys(row.layer for row in self.summary))
-
-    def _tied(self, one: Swap, other: Swap) -> bool:
-        difference, error = self._deviation(one.nats, other.nats)
-        return abs(difference) <= error
 
     def _deviation(self, ones: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
         """Return the difference in nats per token and its standard error, a ratio estimator over paired sentences."""
@@ -130,13 +115,9 @@ class SensitivityTable(Measurement, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Sensitivity(StoredRequest[SensitivityTable]):
-    """Requests the sensitivities of the parts of a system.
+    """Requests the sensitivities of the units of a system, the parent, to the trial codec.
 
-    Attributes:
-        parent: name of the system from which the sweep starts.
-        trial: codec of swapped units.
-        component: weights of a decoder layer that belong to a unit.
-        granularity: whether a unit is a layer's whole component or one projection.
+    A unit is the whole component of one decoder layer, or one projection of it, depending on the granularity.
     """
 
     result: ClassVar[type[Measurement]] = SensitivityTable
@@ -204,13 +185,7 @@ def least_sensitive(count: int, request: Sensitivity) -> Selector:
 
 @dataclass(frozen=True)
 class Unit:
-    """Weights that are swapped together.
-
-    Attributes:
-        name: `layer 4`, or the canonical name of a projection.
-        layer: index of the decoder layer.
-        specs: the weights.
-    """
+    """Weights of a decoder layer that are swapped together, named `layer 4` or by a projection's canonical name."""
 
     name: str
     layer: int
@@ -218,18 +193,10 @@ class Unit:
 
 
 class Sweep:
-    """Swaps the units of a model one after the other, layer by layer.
-
-    Args:
-        checkpoint: the weights that the trial codec encodes.
-        engine: the model.
-        batches: sentences with their targets.
-    """
+    """Swaps the units of a model one after the other, layer by layer; trial codecs encode the checkpoint's weights."""
 
     def __init__(self, checkpoint: Checkpoint, engine: Engine, batches: Sequence[Sequence[Example]]) -> None:
-        self._checkpoint = checkpoint
-        self._engine = engine
-        self._batches = batches
+        self._checkpoint, self._engine, self._batches = checkpoint, engine, batches
         self._paths = {canonical_name(path): weight for path, weight in engine.model.named_parameters()}
 
     def run(self, units: Sequence[Unit], trial: Codec) -> tuple[list[float], list[tuple[Unit, list[float]]]]:
@@ -269,5 +236,4 @@ def by_length(examples: Sequence[Example], size: int) -> list[list[int]]:
 
 
 def _in_order(values: Sequence[float], order: Sequence[int]) -> tuple[float, ...]:
-    by_position = dict(zip(order, values, strict=True))
-    return tuple(by_position[position] for position in range(len(order)))
+    return tuple(value for _, value in sorted(zip(order, values, strict=True)))

@@ -4,10 +4,6 @@ import io
 
 from harness.calibration.sensitivity import SensitivityTable
 
-_COLOUR, _BASE = "#0b6e4f", "#8a8f98"
-_UPRIGHT = 32
-"""Largest number of labels that are drawn horizontally."""
-
 
 def render_png(table: SensitivityTable) -> bytes:
     """Return a bar chart as PNG, one bar per unit in the order of the layers; equal tables give equal bytes."""
@@ -21,12 +17,11 @@ def render_png(table: SensitivityTable) -> bytes:
         figure = Figure(figsize=(max(6.0, 0.3 * len(ordered)), 3.6), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        places = range(len(ordered))
-        errors = [row.standard_error for row in ordered]
-        axes.bar(places, [row.deviation for row in ordered], yerr=errors, color=_COLOUR, capsize=2)
-        axes.axhline(0, color=_BASE, linewidth=0.8)
+        places, errors = range(len(ordered)), [row.standard_error for row in ordered]
+        axes.bar(places, [row.deviation for row in ordered], yerr=errors, color="#0b6e4f", capsize=2)
+        axes.axhline(0, color="#8a8f98", linewidth=0.8)
         labels = [_label(row.unit, row.layer) for row in ordered]
-        axes.set_xticks(list(places), labels, rotation=90 if len(ordered) > _UPRIGHT else 0)
+        axes.set_xticks(list(places), labels, rotation=90 if len(ordered) > 32 else 0)
         axes.set_xlabel("decoder layer")
         axes.set_ylabel("change of the loss (nats per token)")
         axes.set_title(f"{table.parent}, each unit swapped to {table.trial}")

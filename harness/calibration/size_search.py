@@ -19,24 +19,14 @@ from harness.core.progress import log
 
 
 class BuiltSize(msgspec.Struct, frozen=True):
-    """The size of one member of the family.
-
-    Attributes:
-        count: number of the member.
-        bytes: bytes of its artifact that count against the limit.
-    """
+    """The number of one member of the family, and the bytes of its artifact that count against the limit."""
 
     count: int
     bytes: int
 
 
 class SizeSearchResult(Measurement, frozen=True, kw_only=True):
-    """The result of the search.
-
-    Attributes:
-        count: smallest number whose artifact is within the limit.
-        built: the complete members that were built in the search.
-    """
+    """The smallest number whose artifact is within the limit, and the complete members that the search built."""
 
     count: int
     built: tuple[BuiltSize, ...]
@@ -46,9 +36,7 @@ class SizeSearchResult(Measurement, frozen=True, kw_only=True):
 class SizeSearch(StoredRequest[SizeSearchResult]):
     """Requests the smallest number in a family whose artifact is within the task's limit (Diet-KIT section 4.4).
 
-    Attributes:
-        system: name of the system under which the members are built.
-        recipe: the family.
+    The members are built under the name of the system.
     """
 
     result: ClassVar[type[Measurement]] = SizeSearchResult
@@ -103,7 +91,12 @@ class SizeSearch(StoredRequest[SizeSearchResult]):
         plan = _resolve(context, self.system, rest)
         if plan.size.certainty is Certainty.EXACT and not context.task.limit.admits(plan.size.bytes):
             return False
-        return rest == recipe or context.task.limit.admits(_weigh_and_remove(context, plan))
+        if rest == recipe:
+            return True
+        counted = _weigh(context, plan)
+        # The artifact of an intermediate recipe would look like one of the system.
+        shutil.rmtree(artifact_path(context.checkpoint, plan, context.role_name, context.workdir))
+        return context.task.limit.admits(counted)
 
 
 def _without_waiting(recipe: Recipe) -> Recipe:
@@ -115,16 +108,8 @@ def _resolve(context: MeasurementContext, system: str, recipe: Recipe) -> Plan:
     return resolve(system, recipe, context.checkpoint.specs, context.measure)
 
 
-def _weigh_and_remove(context: MeasurementContext, plan: Plan) -> int:
-    """Measure an intermediate recipe, and remove its artifact, which would look like one of the system."""
-    counted = _weigh(context, plan)
-    shutil.rmtree(artifact_path(context.checkpoint, plan, context.role_name, context.workdir))
-    return counted
-
-
 def _weigh(context: MeasurementContext, plan: Plan) -> int:
     """Build an artifact, and return its bytes that count against the limit."""
-    artifact = build(context.checkpoint, plan, context.role_name, context.workdir)
-    counted = measure(artifact).counted(context.task.limit)
+    counted = measure(build(context.checkpoint, plan, context.role_name, context.workdir)).counted(context.task.limit)
     log(f"{plan.system}: {counted:,} bytes")
     return counted

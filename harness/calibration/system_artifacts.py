@@ -61,11 +61,7 @@ def build_in(context: MeasurementContext, name: str) -> Artifact:
 def build_system(task: Task, system: System, workdir: WorkDir, device: str = "cpu") -> Artifact:
     """Build a system for a task after making its measurements, or return the existing artifact.
 
-    Args:
-        task: the task.
-        system: the system.
-        workdir: where measurements and artifacts are stored.
-        device: torch's name of the device for measurements; encoding runs on the CPU.
+    Models run on `device` (torch's name) for measurements; encoding runs on the CPU.
 
     Raises:
         UserError: the checkpoint, development data or an optional library are missing, or the recipe does not suit.

@@ -61,11 +61,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def manifest_from_json(value: Any, what: str) -> Manifest:
-    """Read a manifest back.
-
-    Args:
-        value: result of `Manifest.to_json`, read from JSON.
-        what: name of the file in errors.
+    """Read back the result of `Manifest.to_json`, read from JSON; `what` is the name of the file in errors.
 
     Raises:
         UserError: the format is newer, or a field is not valid.
@@ -90,13 +86,9 @@ _Fields = msgspec.defstruct(
 
 @dataclass(frozen=True)
 class Artifact:
-    """An open artifact whose files agree with its manifest.
+    """An open artifact whose files agree with its manifest, and its safetensors files by relative path.
 
-    Attributes:
-        path: the directory.
-        id: sha256 of `artifact.json`; it identifies every byte of the directory.
-        manifest: content of `artifact.json`.
-        weight_files: the open safetensors files, by relative path.
+    The id is the sha256 of `artifact.json`; it identifies every byte of the directory.
     """
 
     path: Path
@@ -155,9 +147,7 @@ def weights_file(tensor: TensorSpec) -> str:
 def open_artifact(path: Path, cache: Path) -> Artifact:
     """Open an artifact and verify every file against the manifest.
 
-    Args:
-        path: the directory.
-        cache: folder for checksums of unchanged files, so that opening it again reads only headers.
+    The cache folder has the checksums of unchanged files, so that opening it again reads only headers.
 
     Raises:
         UserError: the directory holds no artifact, its format is newer, its plan names a codec that is not installed,
@@ -166,8 +156,12 @@ def open_artifact(path: Path, cache: Path) -> Artifact:
     artifact = _open_unverified(path)
     found = directory_digests(path, artifact.manifest.files, cache)
     for name, expected in artifact.manifest.files.items():
-        _check_sum(path / name, expected, found[name])
-    _check_complete(artifact)
+        if found[name] != expected:
+            raise UserError(f"{path / name} was changed after it was built (its sha256 differs): {_ADVICE}.")
+    for row in artifact.manifest.plan.assignments:
+        stored = artifact.manifest.aliases.get(row.tensor.name, row.tensor.name)
+        if stored not in artifact._places:  # noqa: SLF001 - this module's own class
+            raise UserError(f"{artifact.path} does not store {stored}: {_ADVICE}.")
     return artifact
 
 
@@ -217,16 +211,3 @@ def _check_names(path: Path, manifest: Manifest) -> None:
         raise UserError(f"{path / name} is missing: {_ADVICE}.")
     for name in sorted(found - known):
         raise UserError(f"{path / name} does not belong to the artifact: move it away, or {_ADVICE}.")
-
-
-def _check_sum(path: Path, expected: FileDigest, found: FileDigest) -> None:
-    if found != expected:
-        raise UserError(f"{path} was changed after it was built (its sha256 differs): {_ADVICE}.")
-
-
-def _check_complete(artifact: Artifact) -> None:
-    aliases = artifact.manifest.aliases
-    for row in artifact.manifest.plan.assignments:
-        stored = aliases.get(row.tensor.name, row.tensor.name)
-        if stored not in artifact._places:  # noqa: SLF001 - this module's own class
-            raise UserError(f"{artifact.path} does not store {stored}: {_ADVICE}.")

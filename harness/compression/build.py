@@ -26,7 +26,7 @@ from harness.core.errors import UserError
 from harness.core.files import key_of, publish_directory, published, read_json, write_json
 from harness.core.locks import exclusive
 from harness.core.progress import progress
-from harness.core.safetensors_io import TensorFile, write_tensors
+from harness.core.safetensors_io import write_tensors
 from harness.core.workdir import WorkDir
 from harness.models.checkpoint import Checkpoint
 
@@ -66,11 +66,8 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
     Peak memory beside the libraries: the largest tensor in its stored form (memory-mapped), its parts, and the
     codec's working memory. For Qwen2-Audio-7B that is under 3 GiB.
 
-    Args:
-        checkpoint: the base weights.
-        plan: made for exactly these tensors.
-        role: the checkpoint's role in the task.
-        workdir: the artifact is written to `artifacts/<system>-<key>` in it.
+    The plan must be made for exactly these tensors. The artifact is written to `artifacts/<system>-<key>` in the work
+    directory.
 
     Raises:
         UserError: a weight is not finite, a tensor does not suit its codec, a measurement is missing, another process
@@ -87,7 +84,9 @@ def build(checkpoint: Checkpoint, plan: Plan, role: str, workdir: WorkDir) -> Ar
         else:
             aliased = msgspec.structs.replace(manifest, aliases=_aliases(checkpoint, plan))
             _fill(_BuildJob(checkpoint, aliased, partial, workdir))
-            _check_unchanged(checkpoint, manifest, partial, workdir)
+            if checkpoint.fingerprint(workdir.cache) != manifest.base:
+                shutil.rmtree(partial)
+                raise UserError(f"{checkpoint.path} changed during the build: run this again once it is complete.")
             publish_directory(partial, final)
     return open_artifact(final, workdir.cache)
 
@@ -152,7 +151,8 @@ def _fill(job: _BuildJob) -> None:
         raise UserError(f"Cannot write {job.partial}: {error.strerror}: name another work directory.") from error
     groups = job.groups
     names = [*groups, *(path.name for path in job.checkpoint.companions)]
-    _remove_strays(job.partial, keep=names)
+    for stray in set(files_of(job.partial)) - set(names):  # temporary files of a killed build
+        (job.partial / stray).unlink()
     weights = sum(row.tensor.numel for rows in groups.values() for row in rows)
     with progress(f"build {job.manifest.system} (weights)", weights) as advance:
         for name, rows in groups.items():
@@ -178,19 +178,6 @@ def _write_companion(job: _BuildJob, source: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def _check_unchanged(checkpoint: Checkpoint, manifest: Manifest, partial: Path, workdir: WorkDir) -> None:
-    """Raise an error if the checkpoint was changed during the build."""
-    if checkpoint.fingerprint(workdir.cache) != manifest.base:
-        shutil.rmtree(partial)
-        raise UserError(f"{checkpoint.path} changed during the build: run this again once it is complete.")
-
-
-def _remove_strays(partial: Path, keep: Sequence[str]) -> None:
-    """Remove temporary files of a killed build."""
-    for name in set(files_of(partial)) - set(keep):
-        (partial / name).unlink()
-
-
 def _write_group(job: _BuildJob, rows: Sequence[Assignment], target: Path) -> None:
     encoded = {row.tensor.name + suffix: part for row in rows for suffix, part in _encode(job, row).items()}
     with published(target) as temporary:
@@ -202,11 +189,7 @@ def _encode(job: _BuildJob, row: Assignment) -> Parts:
         tensor = job.weights.tensor(row.tensor.name)
         if not row.evidence:
             return row.codec.encode(tensor)
-        return row.codec.encode_with(tensor, row.tensor, [_evidence(job, key) for key in row.evidence])
+        paths = [(tensors_path(job.workdir.measurements, key), job.manifest.plan.checksum(key)) for key in row.evidence]
+        return row.codec.encode_with(tensor, row.tensor, [read_measured_tensors(*each) for each in paths])
     except UserError as error:
         raise UserError(f"Tensor {row.tensor.name}: {error}") from error
-
-
-def _evidence(job: _BuildJob, key: str) -> TensorFile:
-    """Return the stored tensors of a measurement, verified against the plan's checksum."""
-    return read_measured_tensors(tensors_path(job.workdir.measurements, key), job.manifest.plan.checksum(key))

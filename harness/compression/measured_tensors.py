@@ -15,11 +15,7 @@ def tensors_path(folder: Path, key: str) -> Path:
 
 @lru_cache(maxsize=8)  # a file is read for many tensors of a build and hashed once
 def read_measured_tensors(path: Path, sha256: str) -> TensorFile:
-    """Open the tensors of a measurement; each one is memory-mapped when it is read.
-
-    Args:
-        path: as `tensors_path` returns it.
-        sha256: checksum that the plan records.
+    """Open the tensors of a measurement, given path and checksum; each one is memory-mapped when it is read.
 
     Raises:
         UserError: the file is missing, or is not the one with which the plan was made.

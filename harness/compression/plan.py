@@ -26,12 +26,9 @@ FORMAT = 2
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """One tensor and the codec that stores it.
+    """One tensor, as the transforms leave it, and the codec that stores it.
 
-    Attributes:
-        tensor: as the transforms leave it.
-        codec: how it is stored.
-        evidence: content keys of the measurements that the encoder reads, in the order of its requests.
+    The evidence is the content keys of the measurements that the encoder reads, in the order of its requests.
     """
 
     tensor: TensorSpec
@@ -47,11 +44,7 @@ class Assignment(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """A measurement on which a choice of the plan, or an encoder, depends.
 
-    Attributes:
-        title: what was measured.
-        key: content key of the measurement.
-        datasets: data sets that it was measured on.
-        sha256: checksum of its tensors where an encoder reads them, else empty and omitted from the JSON.
+    `sha256` is the checksum of its tensors where an encoder reads them, else empty and omitted from the JSON.
     """
 
     title: str
@@ -63,11 +56,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 class Plan(msgspec.Struct, frozen=True, dict=True):
     """How each tensor of one base model is stored; the plan and the weights determine the artifact's bytes.
 
-    Attributes:
-        system: the registered system that the plan was made for.
-        assignments: one per tensor after the transforms, sorted by name.
-        transforms: changes to the dense weights before encoding, in order.
-        evidence: the measurements on which choices and encoders depend.
+    There is one assignment per tensor after the transforms, sorted by name. The transforms change the dense weights
+    before encoding, in order.
     """
 
     system: str
@@ -116,11 +106,7 @@ def total_size(sizes: Iterable[Size]) -> Size:
 
 
 def plan_from_json(value: Any, what: str = "The plan") -> Plan:
-    """Read a plan back.
-
-    Args:
-        value: result of `Plan.to_json`, read from JSON.
-        what: name of the file in errors.
+    """Read back the result of `Plan.to_json`, read from JSON; `what` is the name of the file in errors.
 
     Raises:
         UserError: the format is newer, a codec or transform is unknown, or a field is not valid.
@@ -148,13 +134,9 @@ def _assignment(row: dict[str, Any]) -> Assignment:
 def resolve(
     system: str, recipe: Recipe, tensors: Sequence[TensorSpec], measure: MeasurementProvider = refuse_measurement
 ) -> Plan:
-    """Make every choice of a recipe for one base model.
+    """Make every choice of a system's recipe for one base model, given the specs of all tensors of the checkpoint.
 
-    Args:
-        system: name under which the recipe is registered.
-        recipe: ordered rules and transforms.
-        tensors: specs of all tensors of the checkpoint.
-        measure: returns the measurements that the recipe needs; by default none is available.
+    By default no measurement is available.
 
     Raises:
         UserError: a rule matches no tensor, so the recipe is for another architecture; or a measurement is missing.
@@ -169,7 +151,7 @@ def resolve(
     _check_rules(system, recipe, predicates, after)
     codecs = {tensor.name: _codec(tensor, recipe, predicates) for tensor in after}
     assignments = tuple(
-        Assignment(tensor, codec, recorder.keys(codec.requests(tensor, codecs)))
+        Assignment(tensor, codec, tuple(map(recorder.key, codec.requests(tensor, codecs))))
         for tensor, codec in zip(after, codecs.values(), strict=True)
     )
     return Plan(system, assignments, transforms, tuple(recorder.evidence))
@@ -186,10 +168,7 @@ def _check_rules(system: str, recipe: Recipe, predicates: Sequence[Predicate], t
 
 def _codec(tensor: TensorSpec, recipe: Recipe, predicates: Sequence[Predicate]) -> Codec:
     """Return the codec of the first rule that matches."""
-    for candidate, matches in zip(recipe.rules, predicates, strict=True):
-        if matches(tensor):
-            return candidate.codec
-    return Raw()
+    return next((each.codec for each, matches in zip(recipe.rules, predicates, strict=True) if matches(tensor)), Raw())
 
 
 class _EvidenceRecorder:
@@ -206,11 +185,8 @@ class _EvidenceRecorder:
         self.evidence[Evidence(request.title, measured.key, tuple(measured.datasets))] = None
         return measured
 
-    def keys(self, requests: Sequence[MeasurementRequest[MeasuredTensors]]) -> tuple[str, ...]:
-        """Return the content keys of measurements whose tensors an encoder reads."""
-        return tuple(map(self._key, requests))
-
-    def _key(self, request: MeasurementRequest[MeasuredTensors]) -> str:
+    def key(self, request: MeasurementRequest[MeasuredTensors]) -> str:
+        """Return the content key of a measurement whose tensors an encoder reads."""
         if request not in self._keys:  # hundreds of tensors may share one measurement
             measured = self._measure(request)
             self.evidence[Evidence(request.title, measured.key, tuple(measured.datasets), measured.sha256)] = None

@@ -11,12 +11,9 @@ from harness.models.tensor_spec import Component, TensorSpec
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What is known when a recipe is resolved to a plan.
+    """What is known when a recipe is resolved to a plan: all tensors of the checkpoint, and measurements on request.
 
-    Attributes:
-        tensors: all tensors of the checkpoint.
-        measure: returns the results of measurements.
-        codecs: the codec of each tensor before any transform, once the rules are resolved.
+    Once the rules are resolved, `codecs` has the codec of each tensor before any transform.
     """
 
     tensors: tuple[TensorSpec, ...]

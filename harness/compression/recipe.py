@@ -27,9 +27,7 @@ def rule(selector: Selector, codec: Codec) -> Rule:
 class Recipe:
     """Ordered rules, of which the first match applies. Tensors without a match are stored with 16 bits per weight.
 
-    Attributes:
-        rules: the rules.
-        transforms: changes to the dense weights before encoding, in order.
+    The transforms change the dense weights before encoding, in order.
     """
 
     rules: tuple[Rule, ...]
@@ -42,19 +40,16 @@ class Recipe:
     @property
     def needs(self) -> tuple[MeasurementRequest[Any], ...]:
         """Measurements that selectors, transforms and codecs need, in the order in which they are made."""
-        requests: list[MeasurementRequest[Any]] = []
-        requests += (request for each in self.rules for request in each.selector.needs)
-        requests += (request for each in self.transforms for request in each.needs)
-        requests += (request for each in self.rules for request in each.codec.needs)
-        return tuple(dict.fromkeys(requests))
+        parts: list[Selector | TransformChoice | Codec] = [each.selector for each in self.rules]
+        parts += [*self.transforms, *(each.codec for each in self.rules)]
+        return tuple(dict.fromkeys(request for part in parts for request in part.needs))
 
 
 @dataclass(frozen=True)
 class SmallestThatFits:
-    """A family of recipes, of which the first one whose built artifact is within the task's limit is used.
+    """A family of recipes by number, of which the first one whose built artifact is within the task's limit is used.
 
-    Attributes:
-        family: recipe by number; a larger number gives a smaller artifact, and 0 the largest.
+    A larger number gives a smaller artifact, and 0 the largest.
     """
 
     family: Callable[[int], Recipe]

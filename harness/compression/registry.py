@@ -18,11 +18,9 @@ class System:
     """A registered builder.
 
     Attributes:
-        name: unique name.
         role: which checkpoint it compresses: untuned, finetuned or instruct.
         source: the paper's description of it, e.g. `Diet-KIT table 1, row 4`.
-        recipe: function that returns the recipe.
-        summary: first line of that function's docstring.
+        summary: first line of the docstring of the function that returns the recipe.
     """
 
     name: str
@@ -39,10 +37,7 @@ F = TypeVar("F", bound=Callable[[], AnyRecipe])
 def system(name: str, role: str, source: str) -> Callable[[F], F]:
     """Register the decorated function as the builder `name`.
 
-    Args:
-        name: unique name.
-        role: untuned, finetuned or instruct.
-        source: paper and section or row.
+    The other arguments are those of `System`.
 
     Raises:
         UserError: the name is registered already.

@@ -28,12 +28,9 @@ class Ranking(Measured, Protocol):
 
 @dataclass(frozen=True)
 class Selector:
-    """A named set of tensors.
+    """A set of tensors, named by a text such as `linear & ~head`.
 
-    Attributes:
-        text: representation in errors, e.g. `linear & ~head`.
-        resolve: returns the predicate for a model; it may request measurements.
-        needs: the measurements that `resolve` requests.
+    `resolve` returns the predicate for a model; it may request the measurements in `needs`.
     """
 
     text: str
@@ -114,17 +111,14 @@ def first(count: int) -> Selector:
 
 def last(count: int) -> Selector:
     """Select the last decoder layers."""
-    return _chosen(
-        f"last({count})", count, lambda context: context.decoder_layers[len(context.decoder_layers) - count :]
-    )
+    return _chosen(f"last({count})", count, lambda c: c.decoder_layers[len(c.decoder_layers) - count :])
 
 
 def middle(count: int) -> Selector:
     """Select the middle decoder layers; of two equally central ranges, the earlier one."""
 
     def choose(context: PlanContext) -> Sequence[int]:
-        begin = (len(context.decoder_layers) - count) // 2
-        return context.decoder_layers[begin : begin + count]
+        return context.decoder_layers[(len(context.decoder_layers) - count) // 2 :][:count]
 
     return _chosen(f"middle({count})", count, choose)
 
@@ -140,10 +134,8 @@ def at_random(count: int, seed: int) -> Selector:
 
 def first_ranked(count: int, request: MeasurementRequest[Ranking]) -> Selector:
     """Select the first decoder layers of a measured ranking."""
-    chosen = _chosen(
-        f"first_ranked({count}, {request.title})", count, lambda context: context.measure(request).ranking[:count]
-    )
-    return replace(chosen, needs=(request,))
+    text = f"first_ranked({count}, {request.title})"
+    return replace(_chosen(text, count, lambda context: context.measure(request).ranking[:count]), needs=(request,))
 
 
 LINEAR = where("linear", lambda t: t.is_linear)

@@ -22,12 +22,10 @@ class Extra(StrEnum):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """The bytes of one component of the model, or of one kind of other content.
+    """The exact bytes of one component of the model (a `Component`), or of one kind of other content.
 
-    Attributes:
-        component: a `Component`, or `metadata` (manifest, headers of the weight files, configuration), or
-            `tokenizer` (its files and the chat template).
-        bytes: exact size.
+    That is `metadata` (manifest, headers of the weight files, configuration) or `tokenizer` (its files and the chat
+    template).
     """
 
     component: str
@@ -35,11 +33,9 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class SizeReport(msgspec.Struct, frozen=True):
-    """The measured size of an artifact.
+    """The measured size of an artifact, with its id.
 
     Attributes:
-        system: the registered system that built it.
-        artifact: the artifact's id.
         parameters: number of weights of the model, however they are stored.
         total: bytes of all files in the directory.
         weights: bytes of the tensors, without headers, manifest, configuration and tokenizer.
@@ -64,22 +60,14 @@ def measure(artifact: Artifact) -> SizeReport:
     Raises:
         UserError: the directory was changed after it was opened.
     """
+    manifest = artifact.manifest
     total = sum(os.stat(artifact.path / name).st_size for name in files_of(artifact.path))  # noqa: PTH116
-    tensors = _tensor_bytes(artifact)
-    files = _file_bytes(artifact)
-    shares = tuple(Share(str(kind), tensors[kind]) for kind in Component) + tuple(
-        Share(str(kind), files[kind]) for kind in Extra
-    )
+    tensors, files = _tensor_bytes(artifact), _file_bytes(artifact)
+    counts = [(str(kind), tensors[kind]) for kind in Component] + [(str(kind), files[kind]) for kind in Extra]
+    shares = tuple(Share(*each) for each in counts)
     if sum(share.bytes for share in shares) != total:
         raise UserError(f"{artifact.path} changed while its size was measured: run this again.")
-    return SizeReport(
-        system=artifact.manifest.system,
-        artifact=artifact.id,
-        parameters=artifact.manifest.parameters,
-        total=total,
-        weights=tensors.total(),
-        shares=shares,
-    )
+    return SizeReport(manifest.system, artifact.id, manifest.parameters, total, tensors.total(), shares)
 
 
 def verdict(report: SizeReport, limit: Limit) -> bool:
@@ -90,19 +78,14 @@ def verdict(report: SizeReport, limit: Limit) -> bool:
 def render(report: SizeReport, limit: Limit) -> str:
     """Return the report as text: shares, total and weights in bytes, GB (1e9) and GiB (2**30), and the verdict."""
     lines = [f"{report.system}, {report.parameters:,} parameters, artifact {report.artifact}"]
-    lines += [
-        _row(share.component, share.bytes, f"{100 * share.bytes / report.total:5.1f} %") for share in report.shares
-    ]
-    lines += [
-        _row("total", report.total, _units(report.total)),
-        _row("weights only", report.weights, _units(report.weights)),
-    ]
+    lines += [_row(each.component, each.bytes, f"{100 * each.bytes / report.total:5.1f} %") for each in report.shares]
+    lines.append(_row("total", report.total, _units(report.total)))
+    lines.append(_row("weights only", report.weights, _units(report.weights)))
     spare = limit.bytes - report.counted(limit)
     sense = "below" if limit.strict else "at most"
-    margin = f"{spare:,} bytes to spare" if verdict(report, limit) else f"{-spare:,} bytes over"
-    word = "PASS" if verdict(report, limit) else "FAIL"
     lines.append(_row("limit", limit.bytes, f"{_units(limit.bytes)}, {sense}, counting {limit.counts}"))
-    return "\n".join([*lines, f"{word}: {margin}"])
+    lines.append(f"PASS: {spare:,} bytes to spare" if verdict(report, limit) else f"FAIL: {-spare:,} bytes over")
+    return "\n".join(lines)
 
 
 def _tensor_bytes(artifact: Artifact) -> Counter[Component]:

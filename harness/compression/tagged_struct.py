@@ -22,9 +22,7 @@ def register_struct(registry: Registry[type[S]], cls: type[S]) -> None:
 def struct_from_json(registry: Registry[type[S]], value: Any) -> S:
     """Read a struct of a registered class from its JSON object, e.g. `{"codec": "hqq", "bits": 4}`.
 
-    Args:
-        registry: the classes by tag; its `kind` is the name of the field that holds the tag.
-        value: the JSON object.
+    The registry has the classes by tag; its `kind` is the name of the field that holds the tag.
 
     Raises:
         UserError: the tag is unknown, or the other fields are not valid arguments of its class.

@@ -25,11 +25,9 @@ _BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 
 
 class Count(msgspec.Struct, frozen=True):
-    """The tokens of one script.
+    """The number of tokens of one script.
 
     Attributes:
-        script: the script.
-        tokens: number of tokens.
         share: percentage of all tokens except special ones; None for special tokens.
         needed: whether text in one of the languages, or text in any language, needs them.
     """
@@ -41,12 +39,9 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """A tokenizer's tokens by script.
+    """The number of a tokenizer's tokens except special ones, and all tokens by script, the most frequent script first.
 
-    Attributes:
-        tokens: number of tokens except special ones.
-        languages: languages that must stay.
-        counts: tokens by script, the most frequent script first.
+    The languages are those that must stay.
     """
 
     tokens: int
@@ -60,13 +55,9 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 
 class Saving(msgspec.Struct, frozen=True):
-    """The bytes that pruning would save in one system.
+    """The bytes that removing a number of rows (tokens) would save in embedding and head of one system.
 
-    Attributes:
-        system: name of the system.
-        tokens: number of rows to remove from embedding and head.
-        bytes: saved in embedding and head; tokenizer files are not counted.
-        certainty: how reliable the bytes are.
+    Tokenizer files are not counted.
     """
 
     system: str
@@ -76,11 +67,9 @@ class Saving(msgspec.Struct, frozen=True):
 
 
 def analyse(tokenizer: Path, languages: Iterable[str]) -> Vocabulary:
-    """Count a tokenizer's tokens by script.
+    """Count the tokens by script of the `tokenizer.json` in a directory.
 
-    Args:
-        tokenizer: directory with a `tokenizer.json`.
-        languages: ISO 639-1 codes of the languages that must stay.
+    The languages that must stay are given by their ISO 639-1 codes.
 
     Raises:
         UserError: the directory has no tokenizer or an empty vocabulary, or the script of a language is not known.
@@ -89,24 +78,15 @@ def analyse(tokenizer: Path, languages: Iterable[str]) -> Vocabulary:
     needed = {script_of_language(code) for code in codes}
     counter = Counter(_scripts(tokenizer / "tokenizer.json"))
     total = counter.total() - counter[Script.SPECIAL]
-    counts = [
-        Count(
-            script=script,
-            tokens=tokens,
-            share=None if script is Script.SPECIAL else 100 * tokens / total,
-            needed=script in needed or script not in OF_SOME_LANGUAGES,
-        )
-        for script, tokens in counter.most_common()
-    ]
+    counts = []
+    for script, tokens in counter.most_common():
+        share = None if script is Script.SPECIAL else 100 * tokens / total
+        counts.append(Count(script, tokens, share, needed=script in needed or script not in OF_SOME_LANGUAGES))
     return Vocabulary(total, codes, tuple(counts))
 
 
 def saving(plan: Plan, tokens: int) -> Saving:
-    """Return the bytes that a plan would save with fewer rows in embedding and head.
-
-    Args:
-        plan: the system's plan.
-        tokens: number of rows to remove.
+    """Return the bytes that a plan would save if so many rows (tokens) were removed from embedding and head.
 
     Raises:
         UserError: the model does not have more rows than that.
@@ -183,9 +163,8 @@ def _script_of_plain(token: str) -> Script:
 
 def _script_of_bytes(token: str) -> Script:
     """Return the script of a token in the byte-level alphabet, or BYTES for an incomplete UTF-8 character."""
-    alphabet = _alphabet()
     try:
-        return script_of_text(bytes(alphabet[letter] for letter in token).decode())
+        return script_of_text(bytes(_alphabet()[letter] for letter in token).decode())
     except (KeyError, UnicodeDecodeError):
         return Script.BYTES
 

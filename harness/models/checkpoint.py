@@ -49,14 +49,11 @@ class _Place:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An open checkpoint; opening reads only headers.
+    """An open checkpoint; opening reads only headers. Specs are sorted by canonical name, and files by name.
 
     Attributes:
-        path: the directory.
-        specs: specs of all tensors, sorted by canonical name.
-        companions: configuration, tokenizer and processor files, sorted; artifacts contain them unchanged.
+        companions: configuration, tokenizer and processor files; artifacts contain them unchanged.
         datasets: data sets of the model's training, from training.json; ("unknown",) without that file.
-        weight_files: the safetensors files, sorted.
     """
 
     path: Path
@@ -87,11 +84,7 @@ class Checkpoint:
         return data_of(place.file.read(place.stored_name))
 
     def fingerprint(self, cache: Path) -> str:
-        """Return the sha256 that identifies the bytes of all weight and companion files.
-
-        Args:
-            cache: folder for the checksums of unchanged files.
-        """
+        """Return the sha256 that identifies all weight and companion files; `cache` keeps their checksums."""
         names = [path.name for path in (*self.weight_files, *self.companions)]
         return key_of(directory_digests(self.path, names, cache))
 
@@ -99,9 +92,7 @@ class Checkpoint:
 def open_checkpoint(path: Path, cache: Path | None = None) -> Checkpoint:
     """Open a checkpoint directory, and check its tensors against its configuration.
 
-    Args:
-        path: the directory.
-        cache: folder for the specs that a configuration describes; None computes them each time.
+    The cache folder is for the specs that a configuration describes; None computes them each time.
 
     Raises:
         UserError: a file is missing, truncated or pickled, or the tensors are not those that config.json describes.
@@ -117,14 +108,7 @@ def open_checkpoint(path: Path, cache: Path | None = None) -> Checkpoint:
         # As in transformers, the configuration decides whether the head is tied, even if the file contains one.
         places.pop(HEAD, None)
     specs = _check_specs(path, places, described)
-    return Checkpoint(
-        path=path,
-        specs=specs,
-        companions=companions,
-        datasets=_datasets(path),
-        weight_files=tuple(file.path for file in files),
-        _places=places,
-    )
+    return Checkpoint(path, specs, companions, _datasets(path), tuple(file.path for file in files), places)
 
 
 def _companions(path: Path) -> tuple[Path, ...]:

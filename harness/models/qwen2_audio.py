@@ -62,13 +62,9 @@ def is_tied(config: Any) -> bool:
 
 
 def specs_of_config(config: Path) -> tuple[TensorSpec, ...]:
-    """Return the specs of all tensors of the model that a `config.json` describes.
+    """Return the specs of all tensors of the model that a `config.json` describes, without a tied LM head.
 
-    Args:
-        config: path of the file; its `dtype` (or `torch_dtype`) becomes the tensors' type, float32 by default.
-
-    Returns:
-        the specs, sorted by canonical name, without a tied LM head.
+    They are sorted by canonical name. The file's `dtype` (or `torch_dtype`) is the tensors' type, float32 by default.
 
     Raises:
         UserError: the file is missing, not JSON, or of another architecture.
@@ -82,12 +78,7 @@ def specs_of_config(config: Path) -> tuple[TensorSpec, ...]:
 
 
 def cached_specs(config: Path, cache: Path) -> tuple[TensorSpec, ...]:
-    """Return `specs_of_config` from a cache, so that a second call does not import transformers.
-
-    Args:
-        config: path of a `config.json`.
-        cache: folder for cached results.
-    """
+    """Return `specs_of_config` from a cache folder, so that a second call does not import transformers."""
     if not config.is_file():
         return specs_of_config(config)
     stored = _SPECS.entry(cache / "shapes", [sha256_of(config), version("transformers")])

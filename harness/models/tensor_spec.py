@@ -71,10 +71,7 @@ class TensorSpec(msgspec.Struct, frozen=True, dict=True):
             return Component.AUDIO_TOWER
         if self.name.startswith("multi_modal_projector."):
             return Component.PROJECTOR
-        for mark, component in _LANGUAGE_MODEL_PARTS:
-            if mark in self.name:
-                return component
-        return Component.NORM
+        return next((component for mark, component in _LANGUAGE_MODEL_PARTS if mark in self.name), Component.NORM)
 
 
 _LANGUAGE_MODEL_PARTS = (

@@ -10,15 +10,4 @@ from harness.compression.codecs.hqq import Hqq
 from harness.compression.codecs.int8 import Int8
 from harness.compression.codecs.raw import Raw
 
-__all__ = [
-    "Certainty",
-    "Codec",
-    "Decimal",
-    "Hqq",
-    "Int8",
-    "Parts",
-    "Raw",
-    "Size",
-    "codec_from_json",
-    "register_codec",
-]
+__all__ = ["Certainty", "Codec", "Decimal", "Hqq", "Int8", "Parts", "Raw", "Size", "codec_from_json", "register_codec"]

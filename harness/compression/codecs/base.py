@@ -60,10 +60,7 @@ class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
     @property
     def needs(self) -> tuple[MeasurementRequest[MeasuredTensors], ...]:
-        """Measurements that the encoder reads; none by default.
-
-        They are known without a model, so that readiness and the order of builds can be checked first.
-        """
+        """Measurements that the encoder reads, none by default; known without a model, so they can come first."""
         return ()
 
     def requests(
@@ -71,12 +68,7 @@ class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         tensor: TensorSpec,  # noqa: ARG002 - for codecs that measure each tensor separately
         codecs: Mapping[str, "Codec"],  # noqa: ARG002 - for codecs that depend on other tensors' codecs
     ) -> tuple[MeasurementRequest[MeasuredTensors], ...]:
-        """Return the measurements for one tensor; by default `needs`, the same ones for every tensor.
-
-        Args:
-            tensor: the tensor that will be encoded.
-            codecs: the codec of every tensor of the model by canonical name.
-        """
+        """Return the measurements for one tensor, given all tensors' codecs by canonical name; by default `needs`."""
         return self.needs
 
     def encode(self, tensor: "torch.Tensor") -> Parts:  # noqa: ARG002 - the interface
@@ -99,10 +91,7 @@ class Codec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     ) -> Parts:
         """Encode one tensor with the measurements that `requests` returned for it; by default as `encode` does.
 
-        Args:
-            tensor: as for `encode`.
-            spec: name, shape and type of the tensor.
-            evidence: the stored tensors of each measurement, in the order of `requests`; they are read on demand.
+        The evidence is the stored tensors of each measurement, in the order of `requests`; they are read on demand.
 
         Raises:
             UserError: the tensor or the evidence does not suit the codec's arguments.

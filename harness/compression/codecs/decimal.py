@@ -103,11 +103,6 @@ class Decimal(Codec, frozen=True, tag="decimal"):
 
 
 def _bound(weights: int) -> int:
-    """Return the largest possible size of the frames of this many float16 weights, in bytes."""
-    return sum(_compress_bound(2 * min(FRAME, weights - start)) for start in range(0, weights, FRAME))
-
-
-def _compress_bound(size: int) -> int:
-    """Return `ZSTD_COMPRESSBOUND` of zstd.h: the size of the largest frame of `size` input bytes."""
-    small = 128 << 10
-    return size + (size >> 8) + ((small - size) >> 11 if size < small else 0)
+    """Return the bytes of the largest frames of so many float16 weights: the sum of zstd.h's `ZSTD_COMPRESSBOUND`."""
+    sizes = (2 * min(FRAME, weights - start) for start in range(0, weights, FRAME))
+    return sum(size + (size >> 8) + (max(0, (128 << 10) - size) >> 11) for size in sizes)

@@ -26,12 +26,7 @@ _LOWEST, _HIGHEST = -20 * PER_OCTAVE, 4 * PER_OCTAVE
 
 
 def planned_size(codec: Codec, tensor: TensorSpec, sigma: float) -> Size:
-    """Return an estimate for Decimal, and for every other codec the size that it states.
-
-    Args:
-        codec: codec of the tensor.
-        tensor: the tensor.
-        sigma: standard deviation of the weights.
+    """Return an estimate for Decimal, given the weights' standard deviation, and for other codecs the size they state.
 
     Raises:
         UserError: sigma is outside 2^-20 to 2^4.
@@ -40,12 +35,7 @@ def planned_size(codec: Codec, tensor: TensorSpec, sigma: float) -> Size:
 
 
 def estimate(codec: Decimal, tensor: TensorSpec, sigma: float) -> Size:
-    """Return the estimated size of a tensor's payload.
-
-    Args:
-        codec: rounding and level.
-        tensor: shape; only the number of weights matters.
-        sigma: standard deviation of the weights.
+    """Return the estimated size of a tensor's payload, given the standard deviation of its weights.
 
     Raises:
         UserError: sigma is outside 2^-20 to 2^4.

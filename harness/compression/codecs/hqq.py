@@ -52,8 +52,7 @@ class Hqq(Codec, frozen=True, tag="hqq"):
             UserError: the tensor is empty, or a scale or zero point does not fit into float16.
         """
         layout = self._layout(tensor.numel())
-        groups = Groups(tensor.detach().cpu().reshape(-1), layout.group_size)
-        solution = solve(groups, self.bits)
+        solution = solve(Groups(tensor.detach().cpu().reshape(-1), layout.group_size), self.bits)
         return {
             CODES: _pack(solution, layout),
             SCALE: _half(1.0 / solution.inverse_scale, "scale"),

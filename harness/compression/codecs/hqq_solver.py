@@ -40,11 +40,9 @@ _LANES = 64
 
 @dataclass(frozen=True)
 class Groups:
-    """A tensor as rows of `size` consecutive elements (hqq's axis 1).
+    """A flat tensor of any floating-point type as groups: rows of `size` consecutive elements (hqq's axis 1).
 
-    Attributes:
-        flat: all elements, any floating-point type, one dimension.
-        size: elements per group. An incomplete last group is padded with the last element.
+    An incomplete last group is padded with the last element.
     """
 
     flat: "torch.Tensor"
@@ -68,19 +66,14 @@ class Groups:
     def blocks(self, start: int, stop: int) -> Iterator[slice]:
         """Split groups `start` to `stop` into slices of about `BLOCK` elements."""
         step = max(1, BLOCK // self.size)
-        for first in range(start, stop, step):
-            yield slice(first, min(first + step, stop))
+        yield from (slice(first, min(first + step, stop)) for first in range(start, stop, step))
 
 
 @dataclass(frozen=True)
 class Solution:
     """The solver's result: code = round(weight * inverse_scale + zero), clamped to 0 to `top`.
 
-    Attributes:
-        groups: the tensor.
-        top: largest code.
-        inverse_scale: float32, shape (groups, 1).
-        zero: zero points, float32, shape (groups, 1).
+    Inverse scales and zero points are float32, shape (groups, 1).
     """
 
     groups: Groups
@@ -97,13 +90,10 @@ class Solution:
 def solve(groups: Groups, bits: int) -> Solution:
     """Find scales and zero points as hqq's `Quantizer.quantize` does on the CPU, with `hqq_base_quant_config`.
 
-    Args:
-        groups: the tensor, with finite values.
-        bits: 8, 4, 3, 2 or 1; the initial zero point is rounded at 4 bits only.
+    The values must be finite. The initial zero point is rounded at 4 bits only.
     """
-    top = 2**bits - 1
+    top, best = 2**bits - 1, math.inf
     state = _SolverState(groups, top, *_start(groups, top, rounded=bits == 4))
-    best = math.inf
     for _ in range(ITERATIONS):
         for block in groups.blocks(0, groups.count):
             state.iterate(block)
@@ -119,8 +109,7 @@ def _start(groups: Groups, top: int, *, rounded: bool) -> tuple["torch.Tensor", 
     """Return the inverse scale and the initial zero point of each group from its range, shape (groups, 1) each."""
     import torch
 
-    low = torch.empty(groups.count, 1)
-    high = torch.empty(groups.count, 1)
+    low, high = torch.empty(groups.count, 1), torch.empty(groups.count, 1)
     for block in groups.blocks(0, groups.count):
         weights = groups.rows(block.start, block.stop)
         low[block], high[block] = weights.amin(1, keepdim=True), weights.amax(1, keepdim=True)
@@ -135,12 +124,7 @@ def _codes(scaled: "torch.Tensor", zero: "torch.Tensor", top: int) -> "torch.Ten
 
 
 class _SolverState:
-    """Scale, zero point and error of every group between iterations.
-
-    Attributes:
-        moving: whether the last iteration changed the group's zero point.
-        errors: sum of each group's absolute errors before the last change of its zero point.
-    """
+    """Scale, zero point, sum of absolute errors before the zero point's last change, and whether it still moves."""
 
     def __init__(self, groups: Groups, top: int, scale: "torch.Tensor", zero: "torch.Tensor") -> None:
         import torch

@@ -75,12 +75,7 @@ class Transform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         raise NotImplementedError
 
     def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":
-        """Return a changed tensor.
-
-        Args:
-            spec: the tensor's spec before the change.
-            source: the weights before the change.
-            files: folder of the measurements.
+        """Return a changed tensor, given its spec and all weights before the change, and the folder of measurements.
 
         Raises:
             UserError: a measurement is missing or was changed, or the tensor does not suit the transform.
@@ -135,12 +130,9 @@ class _Transformed:
 
 
 def transformed(source: WeightSource, transforms: Sequence[Transform], files: Path) -> WeightSource:
-    """Return a source of the weights after all transforms; each tensor is computed when it is read.
+    """Return a source of the weights after all transforms in order; each tensor is computed when it is read.
 
-    Args:
-        source: the weights before.
-        transforms: in order.
-        files: folder of the measurements.
+    `files` is the folder of the measurements.
     """
     for transform in transforms:
         source = _Transformed(source, transform, files)

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 class Fold(msgspec.Struct, frozen=True):
     """One place in a decoder layer where a per-channel scale is folded; names are relative to the layer.
 
-    Attributes:
-        name: operation that is divided by the scales; it names the scales too.
-        readers: linear layers that are multiplied by the scales.
-        inspected: module whose output the search compares: the only reader, or the block that contains the readers.
+    The operation `name` is divided by the scales, and the linear layers `readers` are multiplied by them. The search
+    compares the output of the module `inspected`: the only reader, or the block that contains the readers.
     """
 
     name: str
@@ -51,13 +49,9 @@ def scale_name(layer: int, fold: str) -> str:
 
 @register_transform
 class FoldScales(Transform, frozen=True, tag="fold-scales"):
-    """Fold measured scales into the decoder layers.
+    """Fold measured scales into the decoder layers, from `<measurement>.safetensors` with this checksum.
 
     Changed tensors are float32, so that only their codec rounds them.
-
-    Attributes:
-        measurement: content key of the measurement, whose file `<key>.safetensors` contains the scales.
-        sha256: checksum of that file.
     """
 
     measurement: str
@@ -89,6 +83,6 @@ def _place(name: str) -> tuple[int, str, str] | None:
     match = _NAME.match(name)
     if match is None:
         return None
-    layer, module, kind = int(match.group(1)), match.group(2), match.group(3)
+    layer, module, kind = match.groups()
     changes = module in _DIVIDED or (module in _MULTIPLIED and kind == "weight")
-    return (layer, module, kind) if changes else None
+    return (int(layer), module, kind) if changes else None

@@ -53,8 +53,7 @@ class PruneNeurons(Transform, frozen=True, tag="prune-neurons"):
 
     def tensor(self, spec: TensorSpec, source: WeightSource, files: Path) -> "torch.Tensor":  # noqa: ARG002 - no measurement
         """Return the rows that remain, or for down the columns."""
-        layer = spec.name[: spec.name.index(".mlp.")]
-        stay = _NEURON_CACHE.neurons(self, source, layer)
+        stay = _NEURON_CACHE.neurons(self, source, spec.name[: spec.name.index(".mlp.")])
         weight = source.tensor(spec.name)
         return (weight[:, stay] if spec.name.endswith(_DOWN) else weight[stay]).contiguous()
 
@@ -75,12 +74,8 @@ class PruneNeurons(Transform, frozen=True, tag="prune-neurons"):
 def importance(gate: "torch.Tensor", up: "torch.Tensor", down: "torch.Tensor") -> "torch.Tensor":
     """Return mean|gate row| + mean|up row| + mean|down column| per neuron, float32, shape (neurons,).
 
-    Source: selected-layer codec paper, the row "prune" of its table 1.
-
-    Args:
-        gate: shape (neurons, hidden).
-        up: shape (neurons, hidden).
-        down: shape (hidden, neurons).
+    Gate and up have the shape (neurons, hidden), down has the shape (hidden, neurons). Source: selected-layer codec
+    paper, the row "prune" of its table 1.
     """
     # One float32 copy at a time: at 7B each takes 180 MB.
     return gate.float().abs().mean(dim=1) + up.float().abs().mean(dim=1) + down.float().abs().mean(dim=0)
