@@ -1,6 +1,6 @@
-"""Teacher-forced cross-entropy: how well a model foresees the references, given the audio and the prompt.
+"""Teacher-forced cross-entropy of the references, given the audio and the prompt.
 
-It separates systems long before their greedy translations differ.
+It separates systems whose greedy translations do not differ yet.
 """
 
 import math
@@ -24,17 +24,14 @@ if TYPE_CHECKING:
 
 
 class CrossEntropy(msgspec.Struct, frozen=True, kw_only=True):
-    """How well a model foresees the references of a test set.
+    """Cross-entropy of the references of a test set under a model.
 
     Attributes:
         key: content key of the request.
         artifact: id of the artifact.
-        system: name of the system, for people.
-        test_set: name of the test set.
-        direction: e.g. `en-de`.
         signature: requested settings in one line.
         nats: per sentence, summed over its tokens, in the order of the segmentation.
-        tokens: per sentence, the end token included.
+        tokens: number per sentence, the end token included.
     """
 
     key: str
@@ -66,16 +63,13 @@ CROSS_ENTROPIES = Store("cross-entropy", CrossEntropy, 2, "remove it and evaluat
 
 
 def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLoader) -> CrossEntropy:
-    """Measure how well the references are foreseen; a stored measurement is returned at once.
+    """Measure the cross-entropy of the references; a stored measurement is returned without calling `engine`.
 
-    Args:
-        request: a test set with its gold segmentation; `max_new_tokens` plays no part.
-        workdir: where the measurement is kept.
-        engine: loads the model; not called when the measurement is stored.
+    The request is for a test set with its gold segmentation; its `max_new_tokens` has no effect.
 
     Raises:
-        UserError: no references in the target language, fewer than two segments, or segments that are not the
-            references'; audio that is missing, does not read, or is longer than the model hears.
+        UserError: no references in the target language, fewer than two segments, or segments that are not those of
+            the references; audio that is missing, cannot be read, or is longer than the model's input.
     """
     entry = CROSS_ENTROPIES.entry(workdir.measurements, request.conditions)
     return entry.get(lambda: _make(request, engine, entry.key))
@@ -84,7 +78,7 @@ def cross_entropy(request: GenerationRequest, workdir: WorkDir, engine: EngineLo
 def _make(request: GenerationRequest, engine: EngineLoader, key: str) -> CrossEntropy:
     references = _references(request)
     inspect_recordings(request)
-    rows = _measure(request, references, engine())
+    nats, tokens = zip(*_measure(request, references, engine()), strict=True)
     return CrossEntropy(
         key=key,
         artifact=request.artifact.id,
@@ -92,8 +86,8 @@ def _make(request: GenerationRequest, engine: EngineLoader, key: str) -> CrossEn
         test_set=request.test_set.name,
         direction=request.language_pair.direction,
         signature=request.signature,
-        nats=tuple(nats for nats, _ in rows),
-        tokens=tuple(tokens for _, tokens in rows),
+        nats=nats,
+        tokens=tokens,
     )
 
 
@@ -126,8 +120,8 @@ def _measure(request: GenerationRequest, references: Sequence[str], engine: Engi
 
 
 def _with_target(reader: ExampleReader, index: int, reference: str, end: int) -> Example:
-    heard = reader.read(index)
-    return Example(heard.features, heard.prompt, target_tokens(reader.engine.processor, reference, end))
+    example = reader.read(index)
+    return Example(example.features, example.prompt, target_tokens(reader.engine.processor, reference, end))
 
 
 def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
@@ -139,8 +133,8 @@ def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
     import torch
 
     batch = right_padded(engine, examples)
-    hearing = engine.encoder_cache.reuse(engine.model, batch.input_features, batch.feature_attention_mask)
-    with torch.inference_mode(), require_audio_input(engine.model), hearing:
+    encoding = engine.encoder_cache.reuse(engine.model, batch.input_features, batch.feature_attention_mask)
+    with torch.inference_mode(), require_audio_input(engine.model), encoding:
         logits = engine.model(**batch.arguments(), use_cache=False).logits
         nats = [_nats(row, example) for row, example in zip(logits, examples, strict=True)]
     if not all(math.isfinite(value) for value in nats):
@@ -149,10 +143,10 @@ def sentence_nats(engine: Engine, examples: Sequence[Example]) -> list[float]:
 
 
 def _nats(logits: "Tensor", example: Example) -> float:
-    """Sum over one row: the position before a token foresees it; logits have shape (tokens, vocabulary)."""
+    """Sum over one row: the position before a token predicts it; logits have shape (tokens, vocabulary)."""
     import torch
 
     begin = len(example.prompt) - 1
-    foreseen = logits[begin : begin + len(example.target)].float()
+    predicted = logits[begin : begin + len(example.target)].float()
     target = torch.tensor(example.target, device=logits.device)
-    return float(torch.nn.functional.cross_entropy(foreseen, target, reduction="sum"))
+    return float(torch.nn.functional.cross_entropy(predicted, target, reduction="sum"))

@@ -1,6 +1,6 @@
 """Evaluate: translate a test set with a system, score and time it, and store everything in one evaluation.
 
-What is slow (translations, cross-entropy, speed) is stored by content key where it is made; an evaluation collects it.
+Slow results (translations, cross-entropy, speed) are stored by content key where they are made.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from harness.config.task import Task
 from harness.core.errors import UserError
 from harness.core.store import StoreEntry
 from harness.core.workdir import WorkDir
-from harness.evaluation.cross_entropy import CrossEntropy, cross_entropy
+from harness.evaluation.cross_entropy import cross_entropy
 from harness.evaluation.evaluation_store import EXTERNAL, EvaluatedSize, Evaluation, evaluation_entry, settings_key
 from harness.evaluation.external_hypotheses import ExternalHypotheses
 from harness.evaluation.speed import SpeedMeasurement, speed
@@ -34,14 +34,11 @@ from harness.testsets.testset import TestSet
 
 @dataclass(frozen=True)
 class SystemUnderTest:
-    """A system's artifact with the task that says how it is used and the work directory for its results.
+    """A system's artifact with the task that defines its use and the work directory for its results.
 
     Attributes:
-        task: prompts, decoding and segmentation.
-        artifact: what is evaluated.
-        engine: loads its model on first use.
+        engine: loads the artifact's model on first use.
         device: torch's name of the device that the engine runs on.
-        workdir: the store.
     """
 
     task: Task
@@ -56,7 +53,7 @@ class SystemUnderTest:
         return tuple(p for p in self.task.role(self.artifact.manifest.role).directions if self.task.sets(p))
 
     def request(self, test_set: TestSet, direction: str) -> GenerationRequest:
-        """Return what the task asks of the artifact on a test set."""
+        """Return the task's generation request for the artifact on a test set."""
         role = self.task.role(self.artifact.manifest.role)
         return GenerationRequest(
             artifact=self.artifact,
@@ -73,12 +70,13 @@ def evaluate(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> 
     """Translate, measure and score; what is stored already is read.
 
     Raises:
-        UserError: audio or texts of the set do not read, or the model cannot be loaded.
+        UserError: audio or texts of the set cannot be read, or the model cannot be loaded.
     """
     request = under_test.request(test_set, direction)
     made = generate(request, under_test.workdir, under_test.engine)
+    # A system is timed on the task's test sets, not again on every blind set.
     timed = test_set.name in map(test_set_name, under_test.task.test_sets.get(direction, ()))
-    timing = speed(request, under_test.workdir, under_test.engine) if timed else None
+    timing = _speed(made, speed(request, under_test.workdir, under_test.engine)) if timed else None
     report, role = measure(under_test.artifact), under_test.artifact.manifest.role
     result = Evaluation(
         system=made.system,
@@ -91,7 +89,7 @@ def evaluate(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> 
         hypotheses=made.key,
         scored=_scored(under_test, request, made),
         size=EvaluatedSize(report.total, report.weights),
-        speed=_speed(made, timing),
+        speed=timing,
         flags=_counts(flagged(made)),
     )
     entry_of(under_test, test_set.name, direction).write(result)
@@ -100,8 +98,8 @@ def evaluate(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> 
 
 def entry_of(under_test: SystemUnderTest, test_set: str, direction: str) -> StoreEntry[Evaluation]:
     """Return where the evaluation of an artifact on a test set is stored."""
-    artifact = under_test.artifact
-    system = (artifact.manifest.system, artifact.manifest.role, artifact.id)
+    manifest = under_test.artifact.manifest
+    system = (manifest.system, manifest.role, under_test.artifact.id)
     return evaluation_entry(under_test.task, under_test.workdir, system, (test_set, direction))
 
 
@@ -133,7 +131,7 @@ def evaluate_external(made: ExternalHypotheses, context: ScoringContext) -> Eval
 
 
 def prepare(under_test: SystemUnderTest, test_set: TestSet, direction: str) -> None:
-    """Do what `evaluate` would do, except for measuring speed, which needs an otherwise idle machine."""
+    """Do the work of `evaluate`, except for measuring speed, which needs an otherwise idle machine."""
     request = under_test.request(test_set, direction)
     _scored(under_test, request, generate(request, under_test.workdir, under_test.engine))
 
@@ -147,25 +145,14 @@ def _scored(under_test: SystemUnderTest, request: GenerationRequest, made: Hypot
     scored = context.scored(lines_of(made))
     if not context.has_references or request.segmentation != request.test_set.gold:
         return scored  # cross-entropy needs the audio of each reference's own sentence
-    predicted = cross_entropy(request, under_test.workdir, under_test.engine)
-    return (*scored, _as_score(predicted, made_by(made, request.test_set, under_test.task.scoring)))
+    measured = cross_entropy(request, under_test.workdir, under_test.engine)
+    origin = made_by(made, request.test_set, under_test.task.scoring)
+    signature = f"xent|teacher-forced|se:{measured.standard_error:.4f}|{origin}"
+    score = Score(CROSS_ENTROPY, measured.mean, "nats per token", signature, len(measured.tokens))
+    return (*scored, Scored(score, tuple(zip(measured.nats, map(float, measured.tokens), strict=True))))
 
 
-def _as_score(measured: CrossEntropy, origin: str) -> Scored:
-    score = Score(
-        metric=CROSS_ENTROPY,
-        value=measured.mean,
-        unit="nats per token",
-        signature=f"xent|teacher-forced|se:{measured.standard_error:.4f}|{origin}",
-        segments=len(measured.tokens),
-    )
-    return Scored(score, tuple(zip(measured.nats, map(float, measured.tokens), strict=True)))
-
-
-def _speed(made: HypothesisSet, timing: SpeedMeasurement | None) -> SpeedSummary | None:
-    """Return what was timed; a system is timed on the task's test sets, not again on every blind set."""
-    if timing is None:
-        return None
+def _speed(made: HypothesisSet, timing: SpeedMeasurement) -> SpeedSummary:
     seconds = sum(hypothesis.seconds for hypothesis in made.hypotheses)
     machine = f"device:{timing.device}|threads:{timing.threads}|batch1:{len(timing.seconds)} segments"
     return SpeedSummary(

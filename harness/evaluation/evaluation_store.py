@@ -1,7 +1,7 @@
 """Evaluations: one system on one test set in one direction, everything measured, in one file.
 
-Reports read evaluations and nothing else. So an evaluation holds what significance tests need, the size of the
-artifact, and what a row of a report shows; neither audio, test sets, translations nor artifacts are needed to rank.
+Reports read evaluations only, so an evaluation holds what significance tests need, the size of the artifact, and what
+a row of a report shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,7 @@ from harness.evaluation.speed_summary import SpeedSummary
 from harness.scoring.metric import Score, Scored, get_metric
 from harness.scoring.statistics import Statistics, statistics_of
 
-EXTERNAL = "external"
-"""Role of systems whose translations were imported."""
+EXTERNAL = "external"  # role of systems whose translations were imported
 
 
 class EvaluatedSize(msgspec.Struct, frozen=True):
@@ -31,7 +30,7 @@ class EvaluatedSize(msgspec.Struct, frozen=True):
     Attributes:
         total: all files of the artifact.
         weights: tensors alone; None where only the total is known.
-        declared: whether the total is what the system's authors declare, and not measured.
+        declared: whether the total is as declared by the system's authors, not measured.
     """
 
     total: int
@@ -39,7 +38,7 @@ class EvaluatedSize(msgspec.Struct, frozen=True):
     declared: bool = False
 
     def admitted_by(self, limit: Limit) -> bool:
-        """Whether a limit admits the system; where only the total is known, it is what counts."""
+        """Whether a limit admits the system; where only the total is known, the total counts."""
         only_weights = limit.counts is Counted.WEIGHTS and self.weights is not None
         return limit.admits(self.weights if only_weights and self.weights is not None else self.total)
 
@@ -53,12 +52,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         source: where the system is described.
         artifact: id of the artifact that was run.
         settings: sha256 over the task's settings that the numbers depend on.
-        test_set: name of the test set.
-        direction: e.g. `en-de`.
         hypotheses: key of the translations.
         scored: the task's metrics and cross-entropy with their statistics; empty where the set has no references.
-        size: bytes of the artifact.
-        speed: seconds per item, throughput, peak memory; None where speed is not measured.
+        speed: None where it is not measured.
         flags: number of translations with each flag, by its name.
     """
 
@@ -108,16 +104,8 @@ def settings_key(task: Task, role: str, direction: str) -> str:
 def evaluation_entry(
     task: Task, workdir: WorkDir, system: tuple[str, str, str], where: tuple[str, str]
 ) -> StoreEntry[Evaluation]:
-    """Return the place of an evaluation.
-
-    Args:
-        task: its settings are part of the key.
-        workdir: the store.
-        system: name, role and artifact id.
-        where: name of the test set, and the direction.
-    """
-    name, role, artifact = system
-    test_set, direction = where
+    """Return the entry of a system (name, role, artifact id) on a test set in a direction under a task's settings."""
+    (name, role, artifact), (test_set, direction) = system, where
     settings = settings_key(task, role, direction)
     inputs = {"artifact": artifact, "settings": settings, "test_set": test_set, "direction": direction}
     return EVALUATIONS.entry(workdir.evaluations, inputs, label=f"{name}-{test_set}-{direction}")
@@ -149,16 +137,13 @@ def _is_current(evaluation: Evaluation, task: Task) -> bool:
 
 def _ambiguous(groups: Mapping[tuple[str, str, str], Sequence[tuple[Path, Evaluation]]]) -> list[str]:
     """Return the registered systems that were evaluated with several artifacts."""
-    artifacts: dict[str, set[str]] = {}
-    for group in groups.values():
-        for _, each in group:
-            if each.role != EXTERNAL:
-                artifacts.setdefault(each.system, set()).add(each.artifact)
-    return [name for name, found in artifacts.items() if len(found) > 1]
+    every = (each for group in groups.values() for _, each in group if each.role != EXTERNAL)
+    names = [name for name, _ in dict.fromkeys((each.system, each.artifact) for each in every)]
+    return list(dict.fromkeys(name for name in names if names.count(name) > 1))
 
 
 def _present_artifact(name: str, task: Task, workdir: WorkDir) -> str | None:
-    """Return the id of a system's artifact, or None where the checkpoint or development data are not there."""
+    """Return the id of a system's artifact, or None where the checkpoint or development data are missing."""
     try:
         found = find_artifact(task, name, workdir).id
     except UserError:

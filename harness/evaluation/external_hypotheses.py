@@ -26,15 +26,14 @@ _LIMIT = 64 << 20
 
 @dataclass(frozen=True)
 class HypothesisImport:
-    """What the user says about a file.
+    """A file of translations and its description by the user.
 
     Attributes:
-        name: how the system is to be called.
+        name: the system's name in reports.
         file: plain text, one line per segment, or a CSV file.
         column: the CSV file's column with the translations; empty for plain text.
         declared_bytes: the system's size, as its authors declare it.
-        segments: what the lines are translations of; empty where they follow the gold segments, or where there is one
-            line per recording.
+        segments: the translated segments; empty where the lines follow the gold segments or the recordings.
     """
 
     name: str
@@ -48,13 +47,10 @@ class ExternalHypotheses(msgspec.Struct, frozen=True, kw_only=True):
     """Imported translations of one test set in one direction.
 
     Attributes:
-        name: the system's name.
-        test_set: name of the test set.
-        direction: e.g. `en-zh`.
         declared_bytes: the system's size, as declared; None where nothing is declared.
         source: name and sha256 of the imported file.
-        segments: what each line is a translation of.
-        texts: as many lines.
+        segments: the translated segment of each line.
+        texts: one line per segment.
     """
 
     name: str
@@ -67,18 +63,19 @@ class ExternalHypotheses(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def artifact(self) -> str:
-        """What stands for an artifact's id: the sum of the translations, marked as external."""
+        """Checksum of the translations, marked as external, used in place of an artifact's id."""
         return f"external:{key_of(self)}"
 
     @property
     def lines(self) -> Lines:
-        """The translations as the scorers take them."""
+        """The translations in the form that scoring takes."""
         size = "nothing" if self.declared_bytes is None else f"{self.declared_bytes} bytes"
+        origin = f"gen:external|declared:{size}|artifact:{self.artifact}"
         return Lines(
             system=self.name,
             test_set=self.test_set,
             direction=self.direction,
-            origin=f"gen:external|declared:{size}|artifact:{self.artifact}",
+            origin=origin,
             segments=self.segments,
             texts=self.texts,
         )
@@ -93,10 +90,10 @@ def import_hypotheses(
     """Read translations from a file and store them, replacing an older import under the same name.
 
     Raises:
-        UserError: a bad name, a file that does not read, or lines that belong to no segments.
+        UserError: an invalid name, a file that cannot be read, or lines that do not match the segments.
     """
     if not _NAME.fullmatch(wanted.name):
-        raise UserError(f"{wanted.name!r} is no name of a system: use letters, digits, dots, hyphens and underscores.")
+        raise UserError(f"{wanted.name!r} is not a system name: use letters, digits, dots, hyphens and underscores.")
     texts = read_texts(wanted.file, wanted.column)
     made = ExternalHypotheses(
         name=wanted.name,
@@ -115,10 +112,10 @@ def import_hypotheses(
 
 
 def segments_for(lines: int, test_set: TestSet, what: str) -> tuple[Segment, ...]:
-    """Return what so many lines must be translations of: the gold segments, or the recordings as a whole.
+    """Return the segments that a number of lines must translate: the gold segments, or whole recordings.
 
     Raises:
-        UserError: neither has so many.
+        UserError: neither has that number.
     """
     gold = test_set.gold.segments if test_set.gold else ()
     if lines == len(gold):
@@ -135,7 +132,7 @@ def read_texts(path: Path, column: str) -> tuple[str, ...]:
     """Read translations, each as one line: plain text, or one column of a CSV file with a header.
 
     Raises:
-        UserError: it is missing, larger than 64 MB, not UTF-8, no CSV, or has no such column.
+        UserError: it is missing, larger than 64 MB, not UTF-8, not a CSV file, or lacks the column.
     """
     try:
         text = read_bounded(path, _LIMIT).decode("utf-8-sig")
@@ -144,7 +141,7 @@ def read_texts(path: Path, column: str) -> tuple[str, ...]:
     if path.suffix.lower() == ".csv":
         return tuple(one_line(cell) for cell in _column(path, text, column))
     if column:
-        raise UserError(f"{path} is no .csv file, so it has no column {column!r}: leave out --column.")
+        raise UserError(f"{path} is not a .csv file, so it has no column {column!r}: leave out --column.")
     return tuple(one_line(line) for line in text.removesuffix("\n").split("\n")) if text else ()
 
 
@@ -152,22 +149,21 @@ def _column(path: Path, text: str, column: str) -> list[str]:
     try:
         header, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (csv.Error, ValueError) as error:
-        raise UserError(f"{path} is no CSV file with a header ({error}): correct it.") from error
+        raise UserError(f"{path} is not a CSV file with a header ({error}): correct it.") from error
     if header.count(column) != 1:
         raise UserError(f"{path} has no single column {column!r}: name one of {', '.join(header)} with --column.")
-    place = header.index(column)
     filled = [row for row in rows if row]
     for number, row in enumerate(filled, start=1):
         if len(row) != len(header):
             raise UserError(f"{path}, row {number}, has {len(row)} cells for {len(header)} columns: correct it.")
-    return [row[place] for row in filled]
+    return [row[header.index(column)] for row in filled]
 
 
 def load_external_hypotheses(test_set: str, direction: str, workdir: WorkDir) -> tuple[ExternalHypotheses, ...]:
     """Return everything that was imported for a test set and a direction, by name.
 
     Raises:
-        UserError: a stored import does not read, or was written by a newer version.
+        UserError: a stored import cannot be read, or was written by a newer version.
     """
     every = (made for _, made in IMPORTS.open_all(workdir.external))
     return tuple(made for made in every if (made.test_set, made.direction) == (test_set, direction))

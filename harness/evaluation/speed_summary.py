@@ -1,10 +1,10 @@
-"""What running a system costs, as evaluations state it."""
+"""Time and memory of running a system, as stored in evaluations."""
 
 import msgspec
 
 
 class SpeedSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What running a system costs; None where it was not measured.
+    """Time and memory of running a system; None where not measured.
 
     Attributes:
         seconds_per_item: seconds per segment when segments are translated one by one (batch 1).

@@ -1,4 +1,4 @@
-"""Segmenters side by side: what each does to a set's speech, and to one system's translations of it."""
+"""Comparison of segmenters: coverage of a set's speech, and one system's translations of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +10,7 @@ from harness.core.markdown import compact_table
 from harness.evaluation.evaluate import SystemUnderTest
 from harness.inference.generate import generate
 from harness.inference.output_flags import flagged
+from harness.reporting.leaderboard.columns import NO_REFERENCE, counted
 from harness.scoring.score_store import score
 from harness.segmentation import coverage_of, segment, segmenter_names
 from harness.segmentation.coverage import Coverage
@@ -18,15 +19,11 @@ from harness.testsets.testset import TestSet
 
 
 class SegmenterResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One set, cut by one segmenter and translated by one system.
+    """One set, segmented by one segmenter and translated by one system.
 
     Attributes:
-        system: name of the system.
-        test_set: name of the set.
-        direction: e.g. `en-de`.
         method: name of the segmenter.
-        coverage: what it does to the speech.
-        flags: how many translations carry each flag.
+        flags: number of translations with each flag.
         scores: by metric; empty where the set has no references.
     """
 
@@ -42,12 +39,9 @@ class SegmenterResult(msgspec.Struct, frozen=True, kw_only=True):
 def compare_segmenters(
     under_test: SystemUnderTest, names: Sequence[str], direction: str
 ) -> tuple[SegmenterResult, ...]:
-    """Cut every set in every way, translate and score; what is stored already is read.
+    """Segment every named set with every segmenter, translate and score; what is stored already is read.
 
-    Args:
-        under_test: the system, and the task whose limits hold for every segmenter.
-        names: of test sets; gold is left out where a set came unsegmented.
-        direction: the direction.
+    The limits of the task hold for every segmenter; gold is left out where a set came unsegmented.
 
     Raises:
         UserError: a set or a segmenter's model is missing.
@@ -61,8 +55,8 @@ def compare_segmenters(
 
 
 def _measure(under_test: SystemUnderTest, test_set: TestSet, direction: str, method: str) -> SegmenterResult:
-    cut = segment(test_set, under_test.task.segmenting.by(method), under_test.workdir, under_test.device)
-    request = replace(under_test.request(test_set, direction), segmentation=cut)
+    segmentation = segment(test_set, under_test.task.segmenting.by(method), under_test.workdir, under_test.device)
+    request = replace(under_test.request(test_set, direction), segmentation=segmentation)
     made = generate(request, under_test.workdir, under_test.engine)
     referenced = request.language_pair.target in test_set.references
     scores = score(made, test_set, under_test.workdir, under_test.task.scoring) if referenced else ()
@@ -71,7 +65,7 @@ def _measure(under_test: SystemUnderTest, test_set: TestSet, direction: str, met
         test_set=test_set.name,
         direction=direction,
         method=method,
-        coverage=coverage_of(test_set, cut, under_test.workdir),
+        coverage=coverage_of(test_set, segmentation, under_test.workdir),
         flags={str(flag): count for flag, count in flagged(made).counts.items()},
         scores={each.metric: each.value for each in scores},
     )
@@ -102,17 +96,8 @@ def _row(row: SegmenterResult, metrics: Sequence[str]) -> list[str]:
     share = row.coverage.dropped_share
     dropped = "no speech" if share is None else f"{100 * share:.2f} %"
     of = row.coverage.sentences
-    flags = ", ".join(f"{count} {flag}" for flag, count in row.flags.items() if count) or "none"
-    absent = "-" if row.scores else "no reference"
+    absent = "-" if row.scores else NO_REFERENCE
     scores = [f"{row.scores[m]:.2f}" if m in row.scores else absent for m in metrics]
-    against = "" if row.coverage.against == "gold" else " (silero)"
-    return [
-        row.test_set,
-        row.method,
-        str(row.coverage.segments),
-        dropped,
-        f"{row.coverage.split} of {of}{against}",
-        f"{row.coverage.merged} of {of}",
-        flags,
-        *scores,
-    ]
+    split = f"{row.coverage.split} of {of}{'' if row.coverage.against == 'gold' else ' (silero)'}"
+    merged = f"{row.coverage.merged} of {of}"
+    return [row.test_set, row.method, str(row.coverage.segments), dropped, split, merged, counted(row.flags), *scores]

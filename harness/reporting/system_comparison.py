@@ -15,15 +15,7 @@ from harness.scoring.significance import Comparison, approximate_randomisation, 
 
 
 class Tested(msgspec.Struct, frozen=True):
-    """One metric.
-
-    Attributes:
-        metric: its name.
-        one: name of the first system.
-        other: name of the second system.
-        bootstrap: first minus second, by paired bootstrap.
-        randomisation: the same, by approximate randomisation.
-    """
+    """System `one` minus system `other` in one metric, tested by paired bootstrap and approximate randomisation."""
 
     metric: str
     one: str
@@ -40,13 +32,9 @@ class Tested(msgspec.Struct, frozen=True):
 
 
 def compare(task: Task, systems: tuple[str, str], where: tuple[str, str], workdir: WorkDir) -> tuple[Tested, ...]:
-    """Compare two evaluated systems; a metric that was not measured of both is left out, and stderr says so.
+    """Compare two evaluated systems by the task's metrics; one not measured for both is left out and logged.
 
-    Args:
-        task: its metrics.
-        systems: names of the systems or imports, or paths of artifacts.
-        where: name of the test set, and the direction.
-        workdir: the store.
+    Systems are names of systems or imports, or paths of artifacts; `where` is the name of a test set, and a direction.
 
     Raises:
         UserError: a system is not evaluated there, or the set has no references.
@@ -59,8 +47,7 @@ def compare(task: Task, systems: tuple[str, str], where: tuple[str, str], workdi
         if one is None or other is None:
             log_once(f"{name} was not measured of both systems on {where[0]} and is left out.")
             continue
-        tests = paired_bootstrap([one], [other]), approximate_randomisation(one, other)
-        tested.append(Tested(name, *systems, *tests))
+        tested.append(Tested(name, *systems, paired_bootstrap([one], [other]), approximate_randomisation(one, other)))
     if not tested:
         raise UserError(
             f"{where[0]} has no references in {where[1]}, or none of the task's metrics was measured on it."

@@ -1,5 +1,6 @@
-"""Aligning: from hypotheses of any segmentation to texts that stand line by line beside the references."""
+"""Align hypotheses of any segmentation with the references, line by line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,20 +20,16 @@ from harness.scoring.postprocess import POSTPROCESSORS
 from harness.testsets.segments import Segment
 from harness.testsets.testset import TestSet
 
-GOLD = "gold"
-"""What signatures say where the hypotheses stand on the gold segments, so that nothing was cut."""
+GOLD = "gold"  # in signatures, in place of a resegmenter: the hypotheses are of the gold segments
 
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True):
-    """Translations as they come, from our own systems or from others'.
+    """Translations before alignment, by a system of the harness or imported.
 
     Attributes:
-        system: name of the system, for people.
-        test_set: name of the test set.
-        direction: e.g. `en-de`.
-        origin: how they were made and by which bytes, as signatures end: `gen:...|artifact:...`.
-        segments: what each line is a translation of, recordings in any order, a recording's segments in theirs.
-        texts: as many lines.
+        origin: how they were made and by which artifact, the end of signatures: `gen:...|artifact:...`.
+        segments: the translated segment of each line; recordings in any order, segments of a recording in order.
+        texts: one line per segment.
     """
 
     system: str
@@ -67,11 +64,11 @@ def lines_of(made: HypothesisSet) -> Lines:
 
 
 def aligned(lines: Lines, test_set: TestSet, workdir: WorkDir, settings: Scoring) -> Texts:
-    """Pair lines with the references and sources of the gold segments, after re-segmentation where that is due.
+    """Pair lines with the references and sources of the gold segments, after re-segmentation where that is needed.
 
     Raises:
-        UserError: another test set, no references in that language, incomplete hypotheses, a recording that the
-            references do not know, or a resegmenter that is missing or fails.
+        UserError: another test set, no references in that language, incomplete hypotheses, a recording without
+            references, or a resegmenter that is missing or fails.
     """
     if lines.test_set != test_set.name:
         raise UserError(f"These are hypotheses of {lines.test_set}, not of {test_set.name}: name the right test set.")
@@ -92,7 +89,7 @@ def aligned(lines: Lines, test_set: TestSet, workdir: WorkDir, settings: Scoring
 
 
 def made_by(made: HypothesisSet, test_set: TestSet, settings: Scoring | None = None) -> str:
-    """Return the half of a signature that says how the hypotheses were made and on what.
+    """Return the half of a signature that states how the hypotheses were made, and from which set.
 
     Raises:
         UserError: they are incomplete, or the resegmenter is missing.
@@ -108,14 +105,13 @@ def _made_by(lines: Lines, test_set: TestSet, settings: Scoring, resegmenter: st
 
 
 def is_gold(lines: Lines, test_set: TestSet) -> bool:
-    """Whether the lines are of gold segments, so that nothing needs to be cut.
+    """Whether the lines are of gold segments, so that no re-segmentation is needed.
 
     Raises:
         UserError: they are of gold segments, but not of all of them or not in their order.
     """
     gold = test_set.gold.segments if test_set.gold else ()
-    known = set(gold)
-    if not all(segment in known for segment in lines.segments):
+    if not set(lines.segments) <= set(gold):
         return False
     if len(lines.segments) != len(gold):
         raise UserError(
@@ -139,27 +135,26 @@ def _cut(lines: Lines, test_set: TestSet, workdir: WorkDir, settings: Scoring) -
 
 
 def talks(lines: Lines, test_set: TestSet) -> tuple[Talk, ...]:
-    """Return what was said about each recording as one text, beside its reference lines, in the set's order.
+    """Return the translation of each recording as one text, with its reference lines, in the set's order.
 
     Raises:
         UserError: lines of a recording without references, or not as many texts as segments.
     """
-    if len(lines.segments) != len(lines.texts):
-        raise UserError(
-            f"{lines.system} has {len(lines.texts)} lines for {len(lines.segments)} segments: give one line each."
-        )
-    said: dict[str, list[str]] = {}
-    for segment, text in zip(lines.segments, lines.texts, strict=True):
-        said.setdefault(segment.wav, []).append(text)
-    gold: dict[str, list[str]] = {}
-    for wav, line in zip(_recordings(test_set, lines.target), test_set.references[lines.target], strict=True):
-        gold.setdefault(wav, []).append(line)
-    unknown = sorted(set(said) - set(gold))
-    if unknown:
+    count, target = len(lines.segments), lines.target
+    if count != len(lines.texts):
+        raise UserError(f"{lines.system} has {len(lines.texts)} lines for {count} segments: give one line each.")
+    texts = _by_recording([segment.wav for segment in lines.segments], lines.texts)
+    gold = _by_recording(_recordings(test_set, target), test_set.references[target])
+    if unknown := sorted(texts.keys() - gold.keys()):
         raise UserError(f"{test_set.name} has no references of {unknown[0]}: score the set that it belongs to.")
-    return tuple(
-        Talk(wav, join(said.get(wav, []), lines.target), tuple(references)) for wav, references in gold.items()
-    )
+    return tuple(Talk(wav, join(texts.get(wav, []), target), tuple(found)) for wav, found in gold.items())
+
+
+def _by_recording(wavs: Sequence[str], lines: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for wav, line in zip(wavs, lines, strict=True):
+        found.setdefault(wav, []).append(line)
+    return found
 
 
 def _recordings(test_set: TestSet, target: str) -> tuple[str, ...]:
@@ -171,13 +166,13 @@ def _recordings(test_set: TestSet, target: str) -> tuple[str, ...]:
     if len(test_set.file_order) == 1:
         return test_set.file_order * len(test_set.references[target])
     raise UserError(
-        f"{test_set.name} does not say which recording each reference line belongs to, so it cannot be scored: "
+        f"{test_set.name} does not state which recording each reference line belongs to, so it cannot be scored: "
         "give it gold segments."
     )
 
 
 def _sources(test_set: TestSet, settings: Scoring) -> tuple[str, ...] | None:
-    """Return the set's transcripts, or those of the file that the task names for a set that came without."""
+    """Return the set's transcripts, or those of the file that the task names for a set without any."""
     named = settings.comet.sources.get(test_set.name) if settings.comet else None
     if test_set.source is not None or named is None:
         return test_set.source

@@ -1,4 +1,4 @@
-"""Talking to the COMET process: started once per checkpoint, asked for many sets, ended with the harness."""
+"""The COMET process: started once per checkpoint, used for many sets, ended with the harness."""
 
 import atexit
 import json
@@ -17,9 +17,7 @@ from harness.scoring.metric import NotMeasuredError
 
 VARIABLE = "HARNESS_COMET_PYTHON"
 """The environment variable that names the interpreter with unbabel-comet; by default the harness's own."""
-LIBRARIES = ("unbabel-comet", "torch", "transformers")
-"""Libraries whose versions change COMET's numbers."""
-_WORKER = Path(__file__).with_name("comet_worker.py")
+LIBRARIES = ("unbabel-comet", "torch", "transformers")  # their versions change COMET's numbers
 _VERSIONS = "import sys, importlib.metadata as m; print(*[m.version(name) for name in sys.argv[1:]])"
 
 
@@ -30,10 +28,10 @@ def interpreter() -> str:
 
 @cache
 def versions(python: str) -> tuple[str, ...]:
-    """Return the versions of `LIBRARIES` that an interpreter has; nothing is imported there.
+    """Return the versions of `LIBRARIES` of an interpreter, without importing them.
 
     Raises:
-        NotMeasuredError: it is no Python, or lacks one of them.
+        NotMeasuredError: it is not a Python interpreter, or lacks one of them.
     """
     try:
         done = subprocess.run([python, "-c", _VERSIONS, *LIBRARIES], capture_output=True, text=True, check=True)
@@ -52,7 +50,7 @@ class CometCheckpoint:
     Attributes:
         root: folder with `hparams.yaml` and `checkpoints/model.ckpt`.
         sha256: of model.ckpt.
-        trusted: whether the user trusts this very sum, so that a pickle with more than weights may be loaded.
+        trusted: whether the user trusts this checksum, so that a pickle with more than weights may be loaded.
         precision: torch's name of the type to compute in.
     """
 
@@ -63,17 +61,13 @@ class CometCheckpoint:
 
 
 class CometProcess:
-    """A running COMET model.
-
-    Attributes:
-        device: torch's name of the device that it found, e.g. `cpu`.
-    """
+    """A running COMET model on `device`, which is torch's name of it, e.g. `cpu`."""
 
     def __init__(self, checkpoint: CometCheckpoint, python: str) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._root = checkpoint.root
         self._process = subprocess.Popen(
-            [python, str(_WORKER)],
+            [python, str(Path(__file__).with_name("comet_worker.py"))],
             cwd=checkpoint.root,
             env=_environment(checkpoint),
             stdin=subprocess.PIPE,
@@ -86,7 +80,12 @@ class CometProcess:
         ready = self._ask({"checkpoint": "checkpoints/model.ckpt", "precision": checkpoint.precision})
         if "unsafe" in ready:
             self.close()
-            raise UserError(_distrust(checkpoint, ready["unsafe"]))
+            raise UserError(
+                f"{checkpoint.root / 'checkpoints' / 'model.ckpt'} holds more than weights "
+                f"({', '.join(ready['unsafe'])}), and loading that would run code from the file: get another "
+                "checkpoint, or, if you trust this very file, set "
+                f'`scoring.comet.trusted_sha256 = "{checkpoint.sha256}"` in the task.'
+            )
         self.device = str(ready["device"])
 
     def score(self, samples: Sequence[dict[str, str]], batch_size: int) -> tuple[float, ...]:
@@ -95,11 +94,10 @@ class CometProcess:
         Raises:
             UserError: the model failed, or its process ended.
         """
-        scores = self._ask({"batch_size": batch_size, "samples": list(samples)})["scores"]
-        return tuple(float(score) for score in scores)
+        return tuple(map(float, self._ask({"batch_size": batch_size, "samples": list(samples)})["scores"]))
 
     def close(self) -> None:
-        """End the process: it ends by itself when nothing more can come."""
+        """End the process by closing its input."""
         atexit.unregister(self.close)
         self._process.communicate()
         self._log.close()
@@ -111,7 +109,7 @@ class CometProcess:
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
-        reply = json.loads(line) if line else {"error": self._last_words()}
+        reply = json.loads(line) if line else {"error": self._failure()}
         if "error" in reply:
             self.close()
             running.cache_clear()
@@ -121,27 +119,19 @@ class CometProcess:
             )
         return reply
 
-    def _last_words(self) -> str:
+    def _failure(self) -> str:
         self._process.wait()
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").split("\n")
-        said = [line for line in lines if line.strip()]
-        return f"its process ended with exit code {self._process.returncode}: {said[-1][:300] if said else 'no word'}"
+        lines = [line for line in self._log.read().decode(errors="replace").split("\n") if line.strip()]
+        last = lines[-1][:300] if lines else "without a message"
+        return f"its process ended with exit code {self._process.returncode}: {last}"
 
 
 def _environment(checkpoint: CometCheckpoint) -> dict[str, str]:
-    """Keep the process offline, and torch to weights alone where the file is not trusted."""
+    """Return variables that keep the process offline, and restrict torch to weights where the file is not trusted."""
     loading = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" if checkpoint.trusted else "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCH_FORCE_")}
     return {**kept, loading: "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUTF8": "1"}
-
-
-def _distrust(checkpoint: CometCheckpoint, classes: Sequence[str]) -> str:
-    return (
-        f"{checkpoint.root / 'checkpoints' / 'model.ckpt'} holds more than weights ({', '.join(classes)}), and loading "
-        "that would run code from the file: get another checkpoint, or, if you trust this very file, set "
-        f'`scoring.comet.trusted_sha256 = "{checkpoint.sha256}"` in the task.'
-    )
 
 
 @cache
@@ -149,6 +139,6 @@ def running(checkpoint: CometCheckpoint, python: str) -> CometProcess:
     """Return the process of a checkpoint, started at the first call.
 
     Raises:
-        UserError: the checkpoint does not load, or not without trust.
+        UserError: the checkpoint cannot be loaded, or only when trusted.
     """
     return CometProcess(checkpoint, python)

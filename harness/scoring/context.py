@@ -1,4 +1,4 @@
-"""Where systems are scored: one test set in one direction, with the task's metrics."""
+"""Scoring of systems on one test set in one direction, with the task's metrics."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,7 @@ from harness.testsets.testset import TestSet
 
 @dataclass(frozen=True)
 class ScoringContext:
-    """One test set in one direction.
-
-    Attributes:
-        task: its metrics and limit.
-        test_set: the test set.
-        direction: e.g. `en-de`.
-        workdir: the store.
-    """
+    """One test set in one direction (e.g. `en-de`) of a task, and the store of scores."""
 
     task: Task
     test_set: TestSet

@@ -1,4 +1,4 @@
-"""Metrics: what a metric states about itself, the numbers that it gives, and the registry of metrics.
+"""Metrics: their scales and scores, and the registry of metrics.
 
 A new metric is one module in `harness/scoring/metrics/`, or in an installed package with an entry point of the group
 `stcompress.metrics`. Most are a function of texts:
@@ -7,14 +7,14 @@ A new metric is one module in `harness/scoring/metrics/`, or in an installed pac
     def ter(texts: Texts) -> Scored: ...
 
 A metric that depends on settings of the task registers a function that makes its scorer (`configured_metric`). Reports
-take a metric's direction, unit, format and tests from what it states here, and from nowhere else.
+take a metric's direction, unit, format and tests from its registration only.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+Array: TypeAlias = "NDArray[np.float64]"
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -36,9 +36,8 @@ class Scale(msgspec.Struct, frozen=True):
         name: of the metric, e.g. `BLEU`.
         unit: e.g. `x 100` or `nats per token`.
         form: format specification of printed values.
-        higher_is_better: direction of the metric.
-        short: column header where there is little room; by default the name.
-        description: what the number is, in a few words; by default the name.
+        short: header of narrow columns; by default the name.
+        description: a few words for readers; by default the name.
     """
 
     name: str
@@ -63,11 +62,10 @@ class Score(msgspec.Struct, frozen=True):
 
     Attributes:
         metric: name of the metric.
-        value: in the unit of `unit`.
         unit: as in the metric's `Scale`.
         signature: everything that changes the number: metric version and settings, resegmenter, post-processing,
             generation settings, artifact id.
-        segments: number of segments that it is computed over.
+        segments: number of scored segments.
     """
 
     metric: str
@@ -80,10 +78,8 @@ class Score(msgspec.Struct, frozen=True):
 class Scored(msgspec.Struct, frozen=True):
     """A score with the statistics that significance tests need.
 
-    Attributes:
-        score: the number for the whole set.
-        statistics: one row of numbers per segment; the metric's `from_sums` gives the value of any sample of segments
-            from the sum of their rows. Empty for a metric without such statistics, which cannot be tested.
+    `statistics` has one row per segment; the metric's `from_sums` gives the value of any sample of segments from the
+    sum of their rows. It is empty for a metric without such statistics, which cannot be tested.
     """
 
     score: Score
@@ -99,7 +95,6 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         hypotheses: translations; a line may be empty where the model generated nothing.
-        references: reference translations.
         sources: transcripts, or None where the test set has none.
         target: ISO 639-1 code of the language of the translations.
         made_by: how the hypotheses were made: the second half of signatures.
@@ -112,11 +107,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
 
     def __post_init__(self) -> None:
-        """Refuse texts that do not belong together.
-
-        Raises:
-            UserError: there is nothing to score, or the numbers of lines differ.
-        """
+        """Raise UserError when there is nothing to score, or the numbers of lines differ."""
         check_counts(len(self.hypotheses), len(self.references), "references")
         if self.sources is not None:
             check_counts(len(self.hypotheses), len(self.sources), "sources")
@@ -144,21 +135,18 @@ def describe_units(scales: Sequence[Scale]) -> str:
         direction = "" if scale.higher_is_better else " (lower is better)"
         unit = scale.unit if scale.unit.startswith("x ") else f"in {scale.unit}"
         groups.setdefault((unit, direction), []).append(scale.description or scale.name)
-    return "; ".join(f"{_listed(names)} {unit}{direction}" for (unit, direction), names in groups.items())
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    listed = {group: " and ".join(filter(None, [", ".join(all_[:-1]), all_[-1]])) for group, all_ in groups.items()}
+    return "; ".join(f"{names} {unit}{direction}" for (unit, direction), names in listed.items())
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A metric that is ready to score.
+    """A configured metric.
 
     Attributes:
         identity: target language -> what the number depends on beside the texts (library version, checkpoint); part
-            of the key under which scores are stored.
-        score: computes the number; a pure function of the texts.
+            of the key of stored scores.
+        score: a pure function of the texts.
     """
 
     identity: Callable[[str], str]
@@ -166,7 +154,7 @@ class Scorer:
 
 
 class Need(StrEnum):
-    """What a metric needs beside the hypotheses."""
+    """An input of a metric beside the hypotheses."""
 
     SOURCE = "source"
     REFERENCE = "reference"
@@ -188,11 +176,9 @@ class Metric:
     """A registered metric.
 
     Attributes:
-        scale: name, unit and direction.
-        configure: makes the scorer from the task's settings and the metric's name. Raises NotMeasuredError when what
-            it needs is not on this machine.
+        configure: makes the scorer from the task's settings and the metric's name; raises NotMeasuredError when
+            something that it needs is not on this machine.
         from_sums: sums of rows of statistics, shape (samples, numbers) -> values of the metric, shape (samples,).
-        needs: what must be there to compute it.
     """
 
     scale: Scale
@@ -210,8 +196,8 @@ def metric(
     """Register the decorated function of texts as a metric; see `Scorer` and `Metric` for the arguments."""
 
     def register(function: Callable[[Texts], Scored]) -> Callable[[Texts], Scored]:
-        made = Scorer(identity, function)
-        METRICS.add(scale.name, Metric(scale, lambda _settings, _name: made, from_sums), function.__module__)
+        scorer = Scorer(identity, function)
+        METRICS.add(scale.name, Metric(scale, lambda _settings, _name: scorer, from_sums), function.__module__)
         return function
 
     return register
@@ -220,7 +206,7 @@ def metric(
 def configured_metric(
     scale: Scale, needs: frozenset[Need], from_sums: Callable[["Array"], "Array"] = mean_of_sums
 ) -> Callable[[Callable[[Scoring, str], Scorer]], Callable[[Scoring, str], Scorer]]:
-    """Register the decorated function as what makes a metric's scorer from the task's settings."""
+    """Register the decorated function, which makes a metric's scorer from the task's settings."""
 
     def register(function: Callable[[Scoring, str], Scorer]) -> Callable[[Scoring, str], Scorer]:
         METRICS.add(scale.name, Metric(scale, function, from_sums, needs), function.__module__)
@@ -240,8 +226,7 @@ def get_metric(name: str, settings: Scoring) -> Metric:
     if name not in settings.comets:
         return METRICS.get(name)
     base = METRICS.get("COMET")
-    scale = msgspec.structs.replace(base.scale, name=name)
-    return Metric(scale, base.configure, base.from_sums, base.needs)
+    return replace(base, scale=msgspec.structs.replace(base.scale, name=name))
 
 
 def library_version(library: str) -> str:

@@ -1,7 +1,6 @@
-"""Post-processing: what is done to the translations of every system before they are scored; nothing by default.
+"""Post-processing of the translations of every system before scoring, as declared by the task; none by default.
 
-The task declares it. It has a version, which is part of the signature of every score, so that a number of cleaned
-translations is never taken for one of the translations as they were generated.
+Its version is part of the signature of every score, which distinguishes scores of cleaned and unchanged translations.
 """
 
 from collections.abc import Callable
@@ -15,9 +14,8 @@ class Postprocessor:
     """A registered post-processor.
 
     Attributes:
-        name: as a task names it.
         version: raised whenever a change alters any text; 0 for `none`.
-        apply: text, target language (ISO 639-1) -> text; never makes an empty text of one that is not empty.
+        apply: text, target language (ISO 639-1) -> text; never makes a text empty.
     """
 
     name: str

@@ -11,9 +11,9 @@ def corpus_score(metric: Any, name: str, texts: tuple[Sequence[str], Sequence[st
 
     Args:
         metric: an object of `sacrebleu.metrics`.
-        name: of the metric.
+        name: its name in scores.
         texts: hypotheses and references, one line per segment each.
-        made_by: how the hypotheses were made; follows sacrebleu's own signature.
+        made_by: how the hypotheses were made; appended to sacrebleu's own signature.
     """
     hypotheses, references = texts
     value = float(metric.corpus_score(hypotheses, [references]).score)

@@ -1,7 +1,5 @@
 """Scores of a set of hypotheses, stored by the content of everything that they are computed from."""
 
-from collections.abc import Iterator
-
 from harness.config.scoring import Scoring
 from harness.core.files import key_of
 from harness.core.progress import log_once
@@ -20,16 +18,13 @@ def score(
 ) -> tuple[Score, ...]:
     """Score the translations of a test set, or read the scores that are already stored.
 
-    A metric that cannot be computed here (no COMET checkpoint, no source sentences) is left out, and stderr says why.
+    A metric that cannot be computed here (no COMET checkpoint, no source sentences) is left out, and the reason logged.
 
     Args:
         made: one hypothesis per segment, of gold or other segments.
-        test_set: the set that was translated; must have references in the target language.
+        test_set: the translated set; must have references in the target language.
         workdir: scores are stored in its folder `scores`, by content key.
-        settings: the task's metrics and what comes before them; by default BLEU and chrF.
-
-    Returns:
-        one score per metric, in their order.
+        settings: the task's metrics and the processing before them; by default BLEU and chrF.
 
     Raises:
         UserError: no references, hypotheses missing, an unknown metric, or a metric that fails.
@@ -40,20 +35,18 @@ def score(
 
 
 def score_texts(texts: Texts, workdir: WorkDir, settings: Scoring) -> tuple[Scored, ...]:
-    """Return all of the task's metrics of aligned texts; stderr says why one that cannot be measured is left out.
+    """Return all of the task's metrics of aligned texts; one that cannot be measured is left out and logged.
 
     Raises:
         UserError: an unknown metric, or one that fails.
     """
-    return tuple(_measured(texts, workdir, settings))
-
-
-def _measured(texts: Texts, workdir: WorkDir, settings: Scoring) -> Iterator[Scored]:
+    found = []
     for metric in settings.metrics:
         try:
-            yield score_one(texts, metric, workdir, settings)
+            found.append(score_one(texts, metric, workdir, settings))
         except NotMeasuredError as error:
             log_once(f"{metric} is not measured: {error}")
+    return tuple(found)
 
 
 def score_one(texts: Texts, metric: str, workdir: WorkDir, settings: Scoring) -> Scored:

@@ -1,44 +1,37 @@
-"""Significance: is one system better than another, or did the test set fall its way?
+"""Significance tests of differences between systems.
 
 - *Paired bootstrap* (Koehn, 2004): segments of the test set are drawn with replacement; how often is the
   difference as far from its mean as the observed difference is from zero?
 - *Approximate randomisation* (Riezler and Maxwell, 2005): the two systems exchange segments at random; how often is
-  the difference as large as was found?
-- *Clusters* as WMT draws them: a line stands between two ranks when every system above it is significantly better
-  than every system below it.
+  the difference as large as the observed one?
+- *Clusters* as in WMT: two ranks are in different clusters when every system above is significantly better than every
+  system below.
 
-Definitions, number of samples and seed are sacrebleu's, so that its command line gives the same p-values; but for two
-systems without any difference, which are never called different here (p = 1; there 1 / (samples + 1)).
+Definitions, number of samples and seed are sacrebleu's, so that its command line gives the same p-values, except for
+two systems without any difference, which are never called different here (p = 1; there 1 / (samples + 1)).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.core.errors import UserError
+from harness.scoring.metric import Array
 from harness.scoring.statistics import Statistics
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-
-ALPHA = 0.05
-"""A difference with a p-value below this is significant."""
+ALPHA = 0.05  # a difference with a p-value below this is significant
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How chance is played.
+    """Settings of resampling.
 
     Attributes:
         samples: resamples of the bootstrap.
         trials: exchanges of approximate randomisation.
         seed: of numpy's default generator.
-        level: of intervals, e.g. 0.95.
+        level: of intervals.
     """
 
     samples: int = 1000
@@ -51,13 +44,7 @@ DEFAULT = Resampling()
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """A value with its bootstrap percentile interval, on the metric's scale.
-
-    Attributes:
-        value: over the whole test set.
-        low: lower end.
-        high: upper end.
-    """
+    """A value over the whole test set with its bootstrap percentile interval, on the metric's scale."""
 
     value: float
     low: float
@@ -84,13 +71,12 @@ class Comparison(msgspec.Struct, frozen=True):
 def interval(systems: Sequence[Statistics], resampling: Resampling = DEFAULT) -> Interval:
     """Return the bootstrap interval of one system's metric, or of the unweighted mean of several.
 
-    All systems see the same resampled test sets, so that what they share does not widen the interval of a mean.
+    All systems use the same resampled test sets, so that what they share does not widen the interval of a mean.
 
     Raises:
         UserError: no system, or systems of different segments.
     """
-    sampled = _resampled(systems, resampling)
-    return _interval(_value(systems), sampled, resampling)
+    return _interval(_value(systems), _resampled(systems, resampling), resampling)
 
 
 def paired_bootstrap(
@@ -118,8 +104,7 @@ def approximate_randomisation(one: Statistics, other: Statistics, resampling: Re
     _check([one, other])
     found = one.score - other.score
     kept = np.random.default_rng(resampling.seed).integers(2, size=(resampling.trials, len(one.rows)), dtype=bool)
-    stay = kept.astype(np.float64)
-    both = one.rows.sum(axis=0) + other.rows.sum(axis=0)
+    stay, both = kept.astype(np.float64), one.rows.sum(axis=0) + other.rows.sum(axis=0)
     mixed = stay @ one.rows + (1 - stay) @ other.rows
     trials = np.abs(one.value(mixed) - one.value(both - mixed))
     sampled = _resampled([one], resampling) - _resampled([other], resampling)
@@ -127,7 +112,7 @@ def approximate_randomisation(one: Statistics, other: Statistics, resampling: Re
 
 
 def clusters(systems: Sequence[Statistics], resampling: Resampling = DEFAULT) -> tuple[int, ...]:
-    """Return each system's cluster, 1 for the best, by paired bootstrap at 0.05 (see this module for the definition).
+    """Return each system's cluster, 1 for the best, by paired bootstrap at 0.05, as defined in this module.
 
     Raises:
         UserError: systems of different segments.
@@ -138,27 +123,23 @@ def clusters(systems: Sequence[Statistics], resampling: Resampling = DEFAULT) ->
     values = [system.score for system in systems]
     sign = -1 if systems[0].higher_is_better else 1
     order = sorted(range(len(systems)), key=lambda index: sign * values[index])
-    scores = [values[index] for index in order]
-    sampled = [_resampled([systems[index]], resampling) for index in order]
+    ranked = [(values[index], _resampled([systems[index]], resampling)) for index in order]
     found = [0] * len(systems)
     cluster, first = 1, 0
     for place, index in enumerate(order):
-        if place > first and _parts(scores, sampled, (first, place)):
+        # Systems of the clusters above are better than all of these already.
+        if place > first and _all_better(ranked[first:place], ranked[place:]):
             cluster, first = cluster + 1, place
         found[index] = cluster
     return tuple(found)
 
 
-def _parts(scores: Sequence[float], sampled: Sequence["Array"], between: tuple[int, int]) -> bool:
-    """Whether every system from the cluster's first to the one before `place` beats every one from `place` on.
-
-    Systems of clusters above need not be looked at: they were found better than all of these already.
-    """
-    first, place = between
+def _all_better(ones: Sequence[tuple[float, Array]], others: Sequence[tuple[float, Array]]) -> bool:
+    """Whether every one differs significantly from every other; each has its score and its resampled scores."""
     return all(
-        _bootstrap_p(sampled[one] - sampled[other], scores[one] - scores[other]) < ALPHA
-        for one in range(first, place)
-        for other in range(place, len(scores))
+        _bootstrap_p(sampled - other_sampled, score - other_score) < ALPHA
+        for score, sampled in ones
+        for other_score, other_sampled in others
     )
 
 
@@ -194,15 +175,15 @@ def _drawn(segments: int, resampling: Resampling) -> "Array":
 
 
 def _bootstrap_p(sampled: "Array", found: float) -> float:
-    """Return sacrebleu's p-value: how often the absolute difference exceeds its mean by more than what was found."""
+    """Return sacrebleu's p-value: how often the absolute difference exceeds its mean by more than the observed one."""
     import numpy as np
 
-    strayed = np.abs(sampled)
-    return _p_value(strayed - strayed.mean(), found)
+    distances = np.abs(sampled)
+    return _p_value(distances - distances.mean(), found)
 
 
 def _p_value(by_chance: "Array", found: float) -> float:
-    """Return how often chance did more than what was found; one is added to both counts, so that none is 0."""
+    """Return how often chance exceeded the observed value; one is added to both counts, so that none is 0."""
     return float((by_chance > abs(found)).sum() + 1) / (len(by_chance) + 1) if found else 1.0
 
 

@@ -6,27 +6,18 @@ samples of a test set take milliseconds. For a mean over segments, such as COMET
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from harness.core.errors import UserError
-from harness.scoring.metric import Metric
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+from harness.scoring.metric import Array, Metric
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a metric needs of every segment of one system.
+    """The statistics of a metric, which is given by name, for every segment of one system.
 
     Attributes:
-        metric: its name.
         rows: shape (segments, numbers); `value` takes sums over any choice of rows.
         value: sums, shape (samples, numbers) -> values of the metric, shape (samples,).
-        higher_is_better: direction of the metric.
     """
 
     metric: str
@@ -48,10 +39,9 @@ def statistics_of(metric: Metric, rows: Sequence[Sequence[float]]) -> Statistics
     """
     import numpy as np
 
+    scale = metric.scale
     if not rows:
         raise UserError(
-            f"{metric.scale.name} has no statistics by segment, so systems cannot be tested by it: rank by another one."
+            f"{scale.name} has no statistics by segment, so systems cannot be tested by it: rank by another one."
         )
-    return Statistics(
-        metric.scale.name, np.array(rows, dtype=np.float64), metric.from_sums, metric.scale.higher_is_better
-    )
+    return Statistics(scale.name, np.array(rows, dtype=np.float64), metric.from_sums, scale.higher_is_better)

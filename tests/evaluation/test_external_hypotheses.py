@@ -80,8 +80,8 @@ def test_csv_and_text_give_the_same_lines(tmp_path: Path) -> None:
         ("a.csv", "id,hypothesis\n1,x\n", "text", "name one of id, hypothesis"),
         ("a.csv", "id,id\n1,x\n", "id", "no single column"),
         ("a.csv", "id,hypothesis\n1\n", "hypothesis", "row 1, has 1 cells for 2 columns"),
-        ("a.csv", 'id,hypothesis\n1,"x\n', "hypothesis", "is no CSV file"),
-        ("a.csv", "", "hypothesis", "is no CSV file"),
+        ("a.csv", 'id,hypothesis\n1,"x\n', "hypothesis", "is not a CSV file"),
+        ("a.csv", "", "hypothesis", "is not a CSV file"),
         ("a.txt", "x\n", "hypothesis", "leave out --column"),
     ],
 )
@@ -138,7 +138,7 @@ def test_lines_that_belong_to_nothing_are_refused(
     path = write(tmp_path / "a.txt", "eins\n" * lines)
     with pytest.raises(UserError, match=sentence):
         import_hypotheses(HypothesisImport("theirs", path, "", 1, segments), test_set, "en-de", workdir)
-    with pytest.raises(UserError, match="no name of a system"):
+    with pytest.raises(UserError, match="is not a system name"):
         bring(path, test_set, workdir, name="../theirs")
 
 

@@ -1,4 +1,4 @@
-"""From evaluations to the ladder and to contrasts of groups of systems: a pure function."""
+"""Measure the ladder and contrasts of groups of systems from evaluations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,8 @@ class LadderStep(msgspec.Struct, frozen=True):
     """One system.
 
     Attributes:
-        system: registered name.
-        role: of its checkpoint.
         bytes: of all files of its artifact.
-        quality: mean over directions of the metric that ranks, with its interval.
+        quality: mean over directions of the ranking metric, with its interval.
         loss: quality minus that of the 16-bit system of its role; None for that system, or where it was not measured.
         cross_entropy: mean over directions, nats per token; None where it was not measured.
     """
@@ -37,13 +35,7 @@ class LadderStep(msgspec.Struct, frozen=True):
 
 
 class Contrast(msgspec.Struct, frozen=True):
-    """One group of systems against another.
-
-    Attributes:
-        name: of the first group.
-        other: of the second group.
-        comparison: mean quality of the first minus that of the second.
-    """
+    """Mean quality of one named group of systems minus that of another."""
 
     name: str
     other: str
@@ -54,13 +46,10 @@ class Ladder(msgspec.Struct, frozen=True):
     """The ladder of a task on one test set.
 
     Attributes:
-        task: name of the task.
-        test_set: name of the test set.
         directions: over which qualities are averaged.
-        metric: name of the metric that ranks.
-        scale: how its numbers are read.
+        metric: name of the ranking metric.
         steps: in the order of registration.
-        contrasts: those whose systems are all there.
+        contrasts: those whose systems are all evaluated.
     """
 
     task: str
@@ -80,37 +69,25 @@ class _Measured:
     statistics: tuple[Statistics, ...]
 
     @property
-    def first(self) -> Evaluation:
-        return self.evaluations[0]
-
-    @property
     def cross_entropy(self) -> float | None:
         found = [score.value for each in self.evaluations if (score := each.score(CROSS_ENTROPY)) is not None]
         return sum(found) / len(found) if len(found) == len(self.evaluations) else None
 
 
 def measure_ladder(task: Task, test_set: str, evaluations: Sequence[Evaluation]) -> Ladder:
-    """Compare every evaluated system with the 16-bit system of its role.
+    """Compare every evaluated system with the 16-bit system of its role on a set with references.
 
-    Args:
-        task: its metric, roles and directions.
-        test_set: name of a test set with references.
-        evaluations: one per system, test set and direction, e.g. of `load_evaluations`.
+    There is at most one evaluation per system, test set and direction, as `load_evaluations` returns them.
 
     Raises:
         UserError: no system is evaluated on the set.
     """
     rows = [each for each in evaluations if each.test_set == test_set and each.role in task.roles]
-    directions = tuple(
-        name
-        for name in task.directions
-        if test_set in set_names(task, name) or any(each.direction == name for each in rows)
-    )
-    found: dict[str, _Measured] = {}
-    for system in dict.fromkeys(each.system for each in rows):
-        measured = _measured(task, [each for each in rows if each.system == system], directions)
-        if measured is not None:
-            found[system] = measured
+    used = {each.direction for each in rows}
+    directions = tuple(name for name in task.directions if test_set in set_names(task, name) or name in used)
+    by_system = {each.system: [row for row in rows if row.system == each.system] for each in rows}
+    measured = {system: _measured(task, group, directions) for system, group in by_system.items()}
+    found = {system: each for system, each in measured.items() if each is not None}
     if not found:
         raise UserError(
             f"No system is evaluated on {test_set} with {task.scoring.metrics[0]} in every direction of its role: "
@@ -121,7 +98,7 @@ def measure_ladder(task: Task, test_set: str, evaluations: Sequence[Evaluation])
         for each in load_published().contrasts
         if {*each.systems, *each.others} <= found.keys()
     )
-    steps = tuple(_step(measured, found) for measured in found.values())
+    steps = tuple(_step(each, found) for each in found.values())
     scale = get_metric(task.scoring.metrics[0], task.scoring).scale
     return Ladder(task.name, test_set, directions, scale.name, scale, steps, contrasts)
 
@@ -143,13 +120,8 @@ def _all(found: dict[str, _Measured], names: Sequence[str]) -> list[Statistics]:
 
 
 def _step(measured: _Measured, found: dict[str, _Measured]) -> LadderStep:
-    base = found.get(f"fp16-{measured.first.role}")
-    compared = base is not None and base is not measured
-    return LadderStep(
-        system=measured.first.system,
-        role=measured.first.role,
-        bytes=measured.first.size.total,
-        quality=interval(measured.statistics),
-        loss=paired_bootstrap(measured.statistics, base.statistics) if base and compared else None,
-        cross_entropy=measured.cross_entropy,
-    )
+    first = measured.evaluations[0]
+    base = found.get(f"fp16-{first.role}")
+    loss = None if base is None or base is measured else paired_bootstrap(measured.statistics, base.statistics)
+    quality = interval(measured.statistics)
+    return LadderStep(first.system, first.role, first.size.total, quality, loss, measured.cross_entropy)

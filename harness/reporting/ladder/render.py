@@ -1,14 +1,13 @@
-"""The ladder as Markdown and as a picture."""
+"""The ladder as Markdown and as PNG."""
 
 import io
 
 from harness.core.markdown import compact_table
-from harness.reporting.ladder.measure import Contrast, Ladder, LadderStep
+from harness.reporting.ladder.measure import Ladder, LadderStep
 from harness.scoring.metric import Scale
 from harness.scoring.significance import Comparison
 
 _BASE, _SIGNIFICANT, _OTHER = "#0b6e4f", "#b3261e", "#8a8f98"
-_ROW_INCHES = 0.24
 
 
 def render_markdown(ladder: Ladder) -> str:
@@ -26,7 +25,7 @@ def render_markdown(ladder: Ladder) -> str:
         ),
     ]
     if ladder.contrasts:
-        rows = [*map(_contrast, ladder.contrasts)]
+        rows = [[each.name, each.other, *_comparison(each.comparison)] for each in ladder.contrasts]
         lines += ["", *compact_table(("", "against", f"difference in {metric}", "p"), rows, {0, 1})]
     return "\n".join(lines) + "\n"
 
@@ -43,18 +42,9 @@ def _row(step: LadderStep) -> list[str]:
     return [f"`{step.system}`", step.role, f"{step.bytes:,}", quality, loss, p, entropy]
 
 
-def _contrast(contrast: Contrast) -> list[str]:
-    difference, p = _comparison(contrast.comparison)
-    return [contrast.name, contrast.other, difference, p]
-
-
 def _comparison(found: Comparison) -> tuple[str, str]:
-    difference = found.difference
-    mark = "**" if found.significant else ""
-    return (
-        f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]",
-        f"{mark}{found.p_value:.3f}{mark}",
-    )
+    gap, mark = found.difference, "**" if found.significant else ""
+    return f"{gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]", f"{mark}{found.p_value:.3f}{mark}"
 
 
 def render_png(ladder: Ladder) -> bytes:
@@ -63,34 +53,27 @@ def render_png(ladder: Ladder) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    steps = _ordered(ladder)
-    out = io.BytesIO()
+    steps, out = _from_the_worst(ladder), io.BytesIO()
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
-        figure = Figure(figsize=(7.5, 1.2 + _ROW_INCHES * len(steps)), dpi=120, layout="constrained")
+        figure = Figure(figsize=(7.5, 1.2 + 0.24 * len(steps)), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        for place, step in enumerate(reversed(steps)):
-            low, high = step.quality.value - step.quality.low, step.quality.high - step.quality.value
-            axes.errorbar(
-                step.quality.value,
-                place,
-                xerr=[[low], [high]],
-                fmt="o",
-                markersize=4,
-                capsize=2,
-                color=_colour(step, ladder.scale),
-            )
-        axes.set_yticks(range(len(steps)), [f"{step.system} ({step.bytes / 1e6:,.2f} MB)" for step in reversed(steps)])
+        for place, step in enumerate(steps):
+            quality = step.quality
+            ends = [[quality.value - quality.low], [quality.high - quality.value]]
+            colour = _colour(step, ladder.scale)
+            axes.errorbar(quality.value, place, xerr=ends, fmt="o", markersize=4, capsize=2, color=colour)
+        axes.set_yticks(range(len(steps)), [f"{step.system} ({step.bytes / 1e6:,.2f} MB)" for step in steps])
         axes.set_xlabel(f"{ladder.metric}, mean of {', '.join(ladder.directions)}, 95 % interval")
         axes.set_title(f"{ladder.test_set}: green 16 bit, red significantly worse, grey not", fontsize=9)
         figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
-def _ordered(ladder: Ladder) -> list[LadderStep]:
-    roles = list(dict.fromkeys(step.role for step in ladder.steps))
-    quality = ladder.scale.quality
-    return sorted(ladder.steps, key=lambda s: (roles.index(s.role), -quality(s.quality.value), s.system))
+def _from_the_worst(ladder: Ladder) -> list[LadderStep]:
+    """Return the steps in the order in which they are drawn, which begins at the bottom."""
+    roles, quality = [step.role for step in ladder.steps], ladder.scale.quality
+    return sorted(ladder.steps, key=lambda s: (roles.index(s.role), -quality(s.quality.value), s.system))[::-1]
 
 
 def _colour(step: LadderStep, scale: Scale) -> str:

@@ -1,4 +1,4 @@
-"""The leaderboard: what every system weighs and reaches, ranked by quality and size; a pure function of its rows."""
+"""The leaderboard: size, scores and speed of every system, ranked by quality and size; a pure function of its rows."""
 
 from pathlib import Path
 
@@ -10,19 +10,8 @@ from harness.reporting.leaderboard.plot import render_png
 from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
 from harness.reporting.leaderboard.terminal import render_terminal
 
-__all__ = [
-    "Base",
-    "Leaderboard",
-    "Row",
-    "Section",
-    "SpeedSummary",
-    "render_csv",
-    "render_json",
-    "render_markdown",
-    "render_png",
-    "render_terminal",
-    "write_leaderboard",
-]
+__all__ = ["Base", "Leaderboard", "Row", "Section", "SpeedSummary", "write_leaderboard"]
+__all__ += ["render_csv", "render_json", "render_markdown", "render_png", "render_terminal"]
 
 
 def write_leaderboard(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
@@ -31,12 +20,8 @@ def write_leaderboard(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
     Raises:
         UserError: the folder cannot be written.
     """
-    files = {
-        folder / "leaderboard.md": render_markdown(board).encode(),
-        folder / "leaderboard.csv": render_csv(board).encode(),
-        folder / "leaderboard.json": render_json(board).encode(),
-        folder / "leaderboard.png": render_png(board),
-    }
-    for path, data in files.items():
-        write_bytes(path, data)
-    return tuple(files)
+    texts = {"md": render_markdown(board), "csv": render_csv(board), "json": render_json(board)}
+    files = {ending: text.encode() for ending, text in texts.items()} | {"png": render_png(board)}
+    for ending, data in files.items():
+        write_bytes(folder / f"leaderboard.{ending}", data)
+    return tuple(folder / f"leaderboard.{ending}" for ending in files)

@@ -1,4 +1,4 @@
-"""From evaluations to the leaderboard: a pure function, which needs neither models, audio nor test sets."""
+"""Assemble the leaderboard from evaluations alone, without models, audio or test sets."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,14 @@ from harness.config.task import Task
 from harness.core.errors import UserError
 from harness.evaluation.evaluation_store import EXTERNAL, Evaluation
 from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
-from harness.scoring.metric import Scale, get_metric
+from harness.scoring.metric import get_metric
 from harness.scoring.metrics.cross_entropy import CROSS_ENTROPY
 from harness.scoring.significance import clusters, interval
 from harness.testsets.lookup import set_names
 
 
 def assemble_leaderboard(task: Task, evaluations: Sequence[Evaluation]) -> Leaderboard:
-    """Arrange evaluations in one section per direction and test set.
-
-    Args:
-        task: its limit, directions, test sets and metrics.
-        evaluations: one per system, test set and direction, e.g. of `load_evaluations`.
+    """Arrange evaluations, one per system, test set and direction, in one section per direction and test set.
 
     Raises:
         UserError: there are no evaluations.
@@ -32,23 +28,18 @@ def assemble_leaderboard(task: Task, evaluations: Sequence[Evaluation]) -> Leade
     ]
     if not sections:
         raise UserError("No system is evaluated yet: `harness run --stage evaluate` does that.")
-    return Leaderboard(
-        task=task.name, title=task.title, limit=task.limit, sections=tuple(sections), metrics=_scales(task)
-    )
+    names = dict.fromkeys((*task.scoring.metrics, CROSS_ENTROPY))
+    scales = tuple(get_metric(name, task.scoring).scale for name in names)
+    return Leaderboard(task=task.name, title=task.title, limit=task.limit, sections=tuple(sections), metrics=scales)
 
 
 def _test_sets(task: Task, direction: str, evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
-    """Return the task's sets in their order; sets whose manifests are gone are those that were evaluated."""
+    """Return the task's sets in their order; where manifests are missing, also the sets that were evaluated."""
     known = set_names(task, direction)
     if len(known) == len(task.sets(direction)):
         return known
     evaluated = (each.test_set for each in evaluations if each.direction == direction)
     return tuple(dict.fromkeys((*known, *sorted(evaluated))))
-
-
-def _scales(task: Task) -> tuple[Scale, ...]:
-    names = dict.fromkeys((*task.scoring.metrics, CROSS_ENTROPY))
-    return tuple(get_metric(name, task.scoring).scale for name in names)
 
 
 def _bases(evaluations: Sequence[Evaluation]) -> dict[str, Base]:

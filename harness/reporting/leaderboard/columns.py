@@ -1,4 +1,4 @@
-"""The columns of the leaderboard: what each is called, where its value comes from and how it is printed."""
+"""The columns of the leaderboard: header, source of the value, and format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,10 +8,8 @@ from harness.reporting.leaderboard.rows import Leaderboard, Section, Standing
 from harness.scoring.metric import Scale
 
 Value = str | int | float | None
-NO_REFERENCE = "no reference"
-"""What stands in place of a score where a test set has nothing to score against; never 0."""
+NO_REFERENCE = "no reference"  # printed in place of a score where a test set has no references; never 0
 _GB = 10**9
-_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -19,11 +17,11 @@ class Column:
     """One column.
 
     Attributes:
-        header: title with the unit, for people.
+        header: title with the unit.
         key: name in the CSV file.
         value: the exact value of a row; None when it was not measured.
         form: format specification of the printed value.
-        short: header in the terminal's narrower table; empty where that leaves the column out.
+        short: header in the terminal's narrower table; empty to omit the column there.
     """
 
     header: str
@@ -44,23 +42,23 @@ class Column:
 
 
 def missing(column: Column, board: Leaderboard, section: Section, otherwise: str) -> str:
-    """Return what stands in a cell without a value: why there is no score, or `otherwise`."""
+    """Return the text of a cell without a value: why there is no score, or `otherwise`."""
     return NO_REFERENCE if column.key in board.metric_names and not section.has_references else otherwise
 
 
 def columns(board: Leaderboard) -> tuple[Column, ...]:
     """Return the columns of a board, in order."""
-    metrics = tuple(_metric(metric) for metric in board.metrics)
-    source = Column("source", "source", lambda s: s.row.source, "s")
-    return (*_identity(), *metrics, *_tests(board), *_flags(board), *_sizes(board), *_speeds(), source)
-
-
-def _identity() -> tuple[Column, ...]:
     return (
         Column("rank", "rank", lambda s: s.place.rank, "d", "rank"),
         Column("★", "pareto", lambda s: "★" if s.place.pareto else "", "s", "★"),
         Column("system", "system", lambda s: s.row.system, "s", "system"),
         Column("role", "role", lambda s: s.row.role, "s"),
+        *map(_metric, board.metrics),
+        *_tests(board),
+        *_flags(board),
+        *_sizes(board),
+        *_speeds(),
+        Column("source", "source", lambda s: s.row.source, "s"),
     )
 
 
@@ -70,7 +68,7 @@ def _metric(scale: Scale) -> Column:
 
 
 def _tests(board: Leaderboard) -> tuple[Column, ...]:
-    """Return cluster and interval of the metric that ranks, where any row has them."""
+    """Return cluster and interval of the ranking metric, where any row has them."""
     if not any(row.interval for section in board.sections for row in section.rows):
         return ()
     low, high = f"{board.quality.name} 95 % from", f"{board.quality.name} 95 % to"
@@ -82,13 +80,13 @@ def _tests(board: Leaderboard) -> tuple[Column, ...]:
 
 
 def _flags(board: Leaderboard) -> tuple[Column, ...]:
-    """Return the column of suspicious translations, where anybody looked for them."""
+    """Return the column of suspicious translations, where any row was checked for them."""
     if not any(row.flags is not None for section in board.sections for row in section.rows):
         return ()
-    return (Column("flags", "flags", lambda s: None if s.row.flags is None else _counted(s.row.flags), "s", "flags"),)
+    return (Column("flags", "flags", lambda s: None if s.row.flags is None else counted(s.row.flags), "s", "flags"),)
 
 
-def _counted(flags: Mapping[str, int]) -> str:
+def counted(flags: Mapping[str, int]) -> str:
     """Return `3 cut, 1 repeats`, or `none`."""
     return ", ".join(f"{count} {flag}" for flag, count in flags.items() if count) or "none"
 
@@ -98,7 +96,7 @@ def _sizes(board: Leaderboard) -> tuple[Column, ...]:
     return (
         Column("bytes", "bytes", lambda s: s.row.bytes, ",d", "bytes"),
         Column("GB", "gb", lambda s: s.row.bytes / _GB, form),
-        Column("GiB", "gib", lambda s: s.row.bytes / _GIB, form),
+        Column("GiB", "gib", lambda s: s.row.bytes / 2**30, form),
         Column("weights only (bytes)", "weights_bytes", lambda s: s.row.weights_bytes, ",d"),
         Column("limit", "limit", lambda s: "PASS" if s.row.fits else "FAIL", "s", "limit"),
         Column("fp16 / size", "ratio_to_fp16", lambda s: s.row.ratio, ".2f", "fp16/size"),

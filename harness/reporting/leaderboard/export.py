@@ -39,20 +39,12 @@ def render_json(board: Leaderboard) -> str:
     """Return the board with its means and places as JSON; what was not measured is null."""
     sections = [
         {
-            "direction": section.direction,
-            "test_set": section.test_set,
-            "left_out": section.left_out,
+            **{name: getattr(section, name) for name in ("direction", "test_set", "left_out")},
             "standings": standings(section, board.quality),
         }
         for section in (*means(board.sections), *board.sections)
     ]
-    value = {
-        "format_version": FORMAT,
-        "task": board.task,
-        "title": board.title,
-        "limit": board.limit,
-        "metrics": board.metric_names,
-        "sections": sections,
-    }
+    value = {name: getattr(board, name) for name in ("task", "title", "limit")}
+    value |= {"format_version": FORMAT, "metrics": board.metric_names, "sections": sections}
     plain = msgspec.to_builtins(value)
     return json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,13 +1,12 @@
-"""Ranks and the Pareto frontier of systems that have a quality and a size.
-
-Definitions, for the systems of one table; quality is better when higher, size when lower, values are compared exactly:
+"""Ranks and the Pareto frontier of the systems of one table; quality and size are compared exactly.
 
 - A *dominates* B when A is at least as good and at least as small as B, and strictly better in one of the two.
 - The *frontier* holds the systems that no other dominates. Two systems that are equal in both are both on it.
 - The *rank* of a system is 1 plus the number of systems of higher quality, or of equal quality and smaller size.
   Systems equal in both share a rank, and the next rank is skipped (1, 2, 2, 4).
 - The *size rank* is 1 plus the number of smaller systems.
-- A system whose quality was not measured has a size rank, but no rank and no place on the frontier, and dominates none.
+- A system whose quality was not measured has a size rank, but neither a rank nor a place on the frontier, and
+  dominates none.
 """
 
 from collections.abc import Sequence
@@ -16,12 +15,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Point:
-    """A system's place in the plane.
-
-    Attributes:
-        quality: higher is better; None when not measured.
-        size: bytes.
-    """
+    """Quality (higher is better; None when not measured) and size in bytes of a system."""
 
     quality: float | None
     size: int
@@ -29,13 +23,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Place:
-    """What a system reached among others, as defined in this module.
-
-    Attributes:
-        rank: by quality, then size; None when quality was not measured.
-        size_rank: by size.
-        pareto: whether it lies on the frontier.
-    """
+    """The ranks of a system, and whether it is on the frontier; `rank` is None when quality was not measured."""
 
     rank: int | None
     size_rank: int

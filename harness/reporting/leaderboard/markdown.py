@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from harness.core.markdown import aligned_table
 from harness.reporting.leaderboard.columns import NO_REFERENCE, columns, missing
 from harness.reporting.leaderboard.means import means
-from harness.reporting.leaderboard.rows import Leaderboard, Row, Section, Standing, best_within_limit, standings
+from harness.reporting.leaderboard.rows import Leaderboard, Row, Section, best_within_limit, standings
 from harness.scoring.metric import describe_units
 
-_DASH = "-"
 _DEFINITIONS = """\
 ## How to read the ranks
 
@@ -27,8 +26,7 @@ bootstrap's 95 % of {metric}."""
 _DEMO_COMET = """\
 - COMET here is `demo-comet`, a tiny model trained on the demo's own sentences with made-up errors: it is never \
 comparable with a published COMET."""
-DEMO_COMET = "|model:demo-comet@"
-"""What signatures of the demo's own COMET hold."""
+DEMO_COMET = "|model:demo-comet@"  # contained in the signatures of the demo's own COMET
 
 
 def render_markdown(board: Leaderboard) -> str:
@@ -49,49 +47,41 @@ def _heading(board: Leaderboard) -> str:
 
 
 def _markdown_section(board: Leaderboard, section: Section) -> str:
+    shown = columns(board)
+    absent = [missing(column, board, section, "-") for column in shown]
     ranked = standings(section, board.quality)
-    table = _markdown_table(board, section, ranked)
+    rows = [[column.text(each, text) for column, text in zip(shown, absent, strict=True)] for each in ranked]
+    left = {index for index, column in enumerate(shown) if not column.is_number}
+    table = aligned_table([column.header for column in shown], rows, left)
     return "\n".join([f"## {section.title}", "", *table, "", *_remarks(board, section)])
 
 
-def _markdown_table(board: Leaderboard, section: Section, ranked: Sequence[Standing]) -> list[str]:
-    shown = columns(board)
-    rows = [[column.text(standing, missing(column, board, section, _DASH)) for column in shown] for standing in ranked]
-    left = {index for index, column in enumerate(shown) if not column.is_number}
-    return aligned_table([column.header for column in shown], rows, left)
-
-
 def _remarks(board: Leaderboard, section: Section) -> list[str]:
-    lines = [f"- {best_sentence(board, section)}", *_bases(section.rows), *_declared(section.rows)]
+    lines = [f"- {best_sentence(board, section)}", _bases(section.rows)]
+    if declared := sorted(row.system for row in section.rows if row.declared):
+        lines.append(f"- External; bytes as declared, not measured: {', '.join(declared)}.")
     if section.left_out:
         lines.append(f"- Not evaluated in every direction, so not in this table: {', '.join(section.left_out)}.")
     return lines
 
 
 def best_sentence(board: Leaderboard, section: Section) -> str:
-    """Return who is best within the limit, in one sentence."""
+    """Return the best system within the limit, in one sentence."""
     if not section.has_references:
         return f"Best within the limit: not known; {NO_REFERENCE}, so nothing is scored."
     scale = board.quality
     best = best_within_limit(section, scale)
     if best is None:
         return f"Best within the limit: none; no system that keeps it has a {scale.name}."
-    return (
-        f"Best within the limit: {best.system} ({scale.name} {format(best.value(scale.name), scale.form)}, "
-        f"{best.bytes:,} bytes)."
-    )
+    value = format(best.value(scale.name), scale.form)
+    return f"Best within the limit: {best.system} ({scale.name} {value}, {best.bytes:,} bytes)."
 
 
-def _bases(rows: Sequence[Row]) -> list[str]:
+def _bases(rows: Sequence[Row]) -> str:
     found = {row.role: row.base for row in rows if row.base is not None}
     texts = [f"{role}: {base.system} ({base.bytes:,} bytes)" for role, base in sorted(found.items())]
     named = "; ".join(texts) or "none was built"
-    return [f"- fp16 / size: how many times smaller than the 16-bit system of the same role. {named}."]
-
-
-def _declared(rows: Sequence[Row]) -> list[str]:
-    names = sorted(row.system for row in rows if row.declared)
-    return [f"- External; bytes as declared, not measured: {', '.join(names)}."] if names else []
+    return f"- fp16 / size: how many times smaller than the 16-bit system of the same role. {named}."
 
 
 def _definitions(board: Leaderboard) -> str:
@@ -105,7 +95,7 @@ def _definitions(board: Leaderboard) -> str:
 
 
 def _signatures(board: Leaderboard) -> str:
-    """List what every number was made with; the sizes' signature is the artifact's id, which covers every byte."""
+    """List the signature of every number; that of the sizes is the artifact's id, which covers every byte."""
     lines = ["## Signatures"]
     for section in board.sections:
         lines += ["", f"### {section.title}", ""]

@@ -1,4 +1,4 @@
-"""Means over directions: how a system does when every direction counts the same."""
+"""Unweighted means over directions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from harness.scoring.metric import Score
 def means(sections: Sequence[Section]) -> tuple[Section, ...]:
     """Return one section per test set that was translated in several directions, with the unweighted means.
 
-    A number is averaged only when it was measured in every direction: a mean over fewer would favour whoever left
-    out the harder one. Systems without the same artifact in every direction are named in `left_out`.
+    A number is averaged only when it was measured in every direction: a mean over fewer would favour a system for
+    which the harder one is missing. Systems without the same artifact in every direction are named in `left_out`.
     """
     names = dict.fromkeys(section.test_set for section in sections)
     groups = [[section for section in sections if section.test_set == name] for name in names]
@@ -33,17 +33,15 @@ def _mean_section(sections: Sequence[Section]) -> Section:
 
 
 def _mean_row(rows: Sequence[Row], signature: str) -> Row:
-    means_ = [_mean_score([row.score(score.metric) for row in rows], signature) for score in rows[0].scores]
-    scores = tuple(score for score in means_ if score is not None)
-    speed = _mean_speed([row.speed for row in rows], signature)
+    averaged = [_mean_score([row.score(score.metric) for row in rows], signature) for score in rows[0].scores]
+    scores = tuple(score for score in averaged if score is not None)
+    speed, flags = _mean_speed([row.speed for row in rows], signature), _sum_of_flags(rows)
     # Clusters and intervals belong to one test set in one direction.
-    return msgspec.structs.replace(
-        rows[0], scores=scores, speed=speed, cluster=None, interval=None, flags=_sum_of_flags(rows)
-    )
+    return msgspec.structs.replace(rows[0], scores=scores, speed=speed, cluster=None, interval=None, flags=flags)
 
 
 def _sum_of_flags(rows: Sequence[Row]) -> dict[str, int] | None:
-    """Count over all directions; None where nobody looked at one of them."""
+    """Count over all directions; None where one of them was not checked."""
     total: Counter[str] = Counter()
     for row in rows:
         if row.flags is None:
@@ -56,16 +54,12 @@ def _mean_score(scores: Sequence[Score | None], signature: str) -> Score | None:
     found = [score for score in scores if score is not None]
     if len(found) < len(scores):
         return None
-    return msgspec.structs.replace(
-        found[0],
-        value=sum(score.value for score in found) / len(found),
-        signature=signature,
-        segments=sum(score.segments for score in found),
-    )
+    value, segments = sum(score.value for score in found) / len(found), sum(score.segments for score in found)
+    return msgspec.structs.replace(found[0], value=value, signature=signature, segments=segments)
 
 
 def _mean_speed(speeds: Sequence[SpeedSummary | None], signature: str) -> SpeedSummary | None:
-    """Average seconds and throughput; of the peaks the highest counts, since it is what a machine must have."""
+    """Average seconds and throughput; of the peaks return the highest, the memory that a machine must have."""
     found = [speed for speed in speeds if speed is not None]
     if len(found) < len(speeds):
         return None

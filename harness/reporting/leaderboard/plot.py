@@ -1,4 +1,4 @@
-"""The leaderboard as a picture: quality against size, with the Pareto frontier and the limit."""
+"""The leaderboard as PNG: quality against size, with the Pareto frontier and the limit."""
 
 import io
 from collections.abc import Sequence
@@ -12,13 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.transforms import Bbox
 
-_DPI = 120
-_WIDTH, _HEIGHT = 7.0, 5.0
-_FEW = 15
-"""Systems that a panel of this size has room for; for more it grows."""
 _STYLE = {"font.family": "DejaVu Sans", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
 _OFFSETS = tuple((x, y) for y in (4, -10, 15, -21, 26, -32, 37, -43) for x in (6, -6))
-"""Where a label may stand, in points from its marker, in order of preference."""
+"""Positions of a label, in points from its marker, in order of preference."""
 _FRONTIER, _OTHER, _LIMIT = "#0b6e4f", "#8a8f98", "#b3261e"
 
 
@@ -31,14 +27,10 @@ class _Dot:
     y: float
     member: bool
 
-    @property
-    def colour(self) -> str:
-        return _FRONTIER if self.member else _OTHER
-
 
 @dataclass(frozen=True)
 class _Panel:
-    """One direction's part of the picture."""
+    """The part of the figure for one direction."""
 
     axes: "Axes"
     dots: tuple[_Dot, ...]
@@ -49,8 +41,8 @@ class _Panel:
 def render_png(board: Leaderboard) -> bytes:
     """Draw one panel per section, side by side; the same board and matplotlib give the same bytes.
 
-    Sections on which only some of the systems were run are left to the tables. A system whose quality was not measured
-    is not drawn; the panel names it.
+    Sections on which only some of the systems were run are omitted. A system whose quality was not measured is not
+    drawn; the panel names it.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -58,10 +50,10 @@ def render_png(board: Leaderboard) -> bytes:
 
     most = max((len(section.rows) for section in board.sections), default=0)
     sections = [section for section in board.sections if len(section.rows) == most]
-    panels, scale = max(1, len(sections)), 1.0 if most <= _FEW else 1.4
+    panels, scale = max(1, len(sections)), 1.0 if most <= 15 else 1.4  # more labels need more room
     out = io.BytesIO()
     with rc_context(_STYLE):
-        figure = Figure(figsize=(scale * _WIDTH * panels, scale * _HEIGHT), dpi=_DPI)
+        figure = Figure(figsize=(scale * 7.0 * panels, scale * 5.0), dpi=120)
         FigureCanvasAgg(figure)
         figure.subplots_adjust(left=0.11 / panels, right=1 - 0.02 / panels, bottom=0.1, top=0.93, wspace=0.18)
         for position, section in enumerate(sections):
@@ -82,9 +74,13 @@ def _draw(axes: "Axes", board: Leaderboard, section: Section) -> None:
     panel = _Panel(axes, dots, unit, unit_bytes)
     _describe(panel, section, scale)
     _draw_frontier(panel)
-    _draw_markers(panel)
+    for dot in dots:
+        marker, size = ("*", 130) if dot.member else ("o", 32)
+        axes.scatter([dot.x], [dot.y], marker=marker, s=size, color=_FRONTIER if dot.member else _OTHER, zorder=3)
     _draw_labels(panel, _draw_limit(panel, board.limit.bytes))
-    _name_missing(panel, scale.name, [standing.row.system for standing, quality in rows if quality is None])
+    if missing := sorted(standing.row.system for standing, quality in rows if quality is None):
+        sentence = f"{scale.name} not measured: {', '.join(missing)}"
+        axes.text(0.01, 0.985, sentence, transform=axes.transAxes, fontsize=8, va="top", color=_OTHER)
 
 
 def _describe(panel: _Panel, section: Section, metric: Scale) -> None:
@@ -104,7 +100,7 @@ def _describe(panel: _Panel, section: Section, metric: Scale) -> None:
 
 
 def _draw_limit(panel: _Panel, limit: int) -> "Bbox":
-    """Draw the limit as a line and return the place of its inscription."""
+    """Draw the limit as a line and return the bounding box of its label."""
     place = limit / panel.unit_bytes
     panel.axes.axvline(place, color=_LIMIT, linestyle="--", linewidth=1.2)
     panel.axes.autoscale_view()
@@ -125,15 +121,13 @@ def _draw_frontier(panel: _Panel) -> None:
         panel.axes.legend(loc="lower right", fontsize=8)
 
 
-def _draw_markers(panel: _Panel) -> None:
-    for dot in panel.dots:
-        marker, size = ("*", 130) if dot.member else ("o", 32)
-        panel.axes.scatter([dot.x], [dot.y], marker=marker, s=size, color=dot.colour, zorder=3)
+def _draw_labels(panel: _Panel, limit: "Bbox") -> None:
+    """Write each system's name at the first position around its marker where it covers neither names nor markers."""
+    from matplotlib.transforms import Bbox
 
-
-def _draw_labels(panel: _Panel, inscription: "Bbox") -> None:
-    """Write each system's name at the first place around its marker where it covers no other name or marker."""
-    taken = [inscription, *(_square(panel, dot) for dot in panel.dots)]
+    taken = [limit]
+    for x, y in (panel.axes.transData.transform((dot.x, dot.y)) for dot in panel.dots):
+        taken.append(Bbox.from_bounds(x - 6, y - 6, 12, 12))
     for dot in panel.dots:
         taken.append(_draw_label(panel, dot, taken))
 
@@ -152,16 +146,3 @@ def _draw_label(panel: _Panel, dot: _Dot, taken: Sequence["Bbox"]) -> "Bbox":
         if inside and not any(box.overlaps(other) for other in taken):
             break
     return box
-
-
-def _square(panel: _Panel, dot: _Dot) -> "Bbox":
-    from matplotlib.transforms import Bbox
-
-    x, y = panel.axes.transData.transform((dot.x, dot.y))
-    return Bbox.from_bounds(x - 6, y - 6, 12, 12)
-
-
-def _name_missing(panel: _Panel, metric: str, missing: Sequence[str]) -> None:
-    if missing:
-        sentence = f"{metric} not measured: {', '.join(sorted(missing))}"
-        panel.axes.text(0.01, 0.985, sentence, transform=panel.axes.transAxes, fontsize=8, va="top", color=_OTHER)

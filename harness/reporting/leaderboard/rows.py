@@ -20,20 +20,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One system in one direction on one test set.
 
     Attributes:
-        system: its registered name.
-        role: which checkpoint it compresses.
-        source: where the paper describes it.
+        role: which checkpoint the system compresses.
+        source: where the paper describes the system.
         artifact: id of the artifact.
         bytes: byte sum of all files of the artifact.
         weights_bytes: byte sum of its weights only; None where only the whole size is known.
-        fits: the verdict of the size check.
+        fits: whether the size limit admits the system.
         base: the 16-bit system of the same role, or None where it was not built.
-        scores: at most one per metric.
-        speed: None when nothing was measured.
-        cluster: systems of the same cluster do not differ significantly in the metric that ranks; None when not tested.
-        interval: of the metric that ranks, by bootstrap; None when not computed.
-        flags: how many translations are suspicious, by the flag's name; None where nobody looked.
-        declared: whether the bytes are what somebody else declares, not measured here.
+        cluster: systems of the same cluster do not differ significantly in the ranking metric; None when not tested.
+        interval: of the ranking metric, by bootstrap; None when not computed.
+        flags: number of suspicious translations, by the flag's name; None where none was checked.
+        declared: whether the bytes are as declared by others, not measured here.
     """
 
     system: str
@@ -62,7 +59,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ratio(self) -> float | None:
-        """How many times smaller than its base the system is: bytes of the base by bytes of the system."""
+        """Bytes of the base divided by bytes of the system."""
         return None if self.base is None else self.base.bytes / self.bytes
 
 
@@ -71,7 +68,6 @@ class Section(msgspec.Struct, frozen=True):
 
     Attributes:
         direction: e.g. `en-de`; or `mean of en-de, en-zh`.
-        test_set: name of the test set.
         rows: one per system, in any order.
         left_out: systems that were not evaluated in every direction of a mean.
     """
@@ -97,8 +93,6 @@ class Leaderboard(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         task: name of the task profile.
-        title: the profile's title.
-        limit: the size limit that the verdicts are about.
         sections: one per direction and test set.
         metrics: the metrics with a column, in order; the first one that was measured ranks.
     """
@@ -133,14 +127,9 @@ def standings(section: Section, metric: Scale) -> tuple[Standing, ...]:
 
     The definitions of rank, size rank and frontier are those of `harness.reporting.leaderboard.frontier`.
     """
-    found = places([Point(_quality(row, metric), row.bytes) for row in section.rows])
-    ranked = [Standing(row, place) for row, place in zip(section.rows, found, strict=True)]
-    return tuple(sorted(ranked, key=_order))
-
-
-def _quality(row: Row, metric: Scale) -> float | None:
-    value = row.value(metric.name)
-    return None if value is None else metric.quality(value)
+    values = [(row.value(metric.name), row.bytes) for row in section.rows]
+    found = places([Point(None if value is None else metric.quality(value), size) for value, size in values])
+    return tuple(sorted(map(Standing, section.rows, found), key=_order))
 
 
 def _order(standing: Standing) -> tuple[bool, int, str]:
@@ -150,5 +139,4 @@ def _order(standing: Standing) -> tuple[bool, int, str]:
 
 def best_within_limit(section: Section, metric: Scale) -> Row | None:
     """Return the first-ranked row that keeps the limit, or None when no measured system does."""
-    ranked = standings(section, metric)
-    return next((s.row for s in ranked if s.row.fits and s.place.rank is not None), None)
+    return next((s.row for s in standings(section, metric) if s.row.fits and s.place.rank is not None), None)

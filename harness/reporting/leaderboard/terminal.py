@@ -12,11 +12,6 @@ from harness.scoring.metric import describe_units
 if TYPE_CHECKING:
     from rich.table import Table
 
-_UNITS = (
-    "★ Pareto frontier of quality and bytes of all files; {units}; s/item at batch 1; seg/s batched; MiB: peak memory; "
-    "- not measured."
-)
-
 
 def render_terminal(board: Leaderboard, width: int = 120) -> str:
     """Return the tables as plain text of at most `width` columns, each with the best system within the limit."""
@@ -28,7 +23,10 @@ def render_terminal(board: Leaderboard, width: int = 120) -> str:
         console.print(section.title)
         console.print(_table(board, section))
         console.print(best_sentence(board, section), end="\n\n")
-    console.print(_UNITS.format(units=describe_units(board.metrics)))
+    console.print(
+        f"★ Pareto frontier of quality and bytes of all files; {describe_units(board.metrics)}; s/item at batch 1; "
+        "seg/s batched; MiB: peak memory; - not measured."
+    )
     if any(DEMO_COMET in score.signature for s in board.sections for row in s.rows for score in row.scores):
         console.print("COMET is demo-comet, the demo's own tiny model: never comparable with a published one.")
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

@@ -1,12 +1,4 @@
-"""The papers' tables made again: what was measured here beside what was published, never mixed.
-
-    results.py     what the artifacts and evaluations on disk say of a system
-    filled.py    a published table with our numbers beside each of its own
-    text.py      a filled table as rows of texts with their headers and legend
-    render.py    those as Markdown and for a terminal
-
-A pure function of files: needs no model.
-"""
+"""The papers' tables with what was measured here beside what was published, never mixed; no model is needed."""
 
 from harness.reporting.paper_tables.filled import FilledTable, fill
 from harness.reporting.paper_tables.render import render_markdown, render_terminal

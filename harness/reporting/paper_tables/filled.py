@@ -17,13 +17,11 @@ from harness.reporting.paper_tables.result_index import ResultIndex
 
 
 class OurNumber(msgspec.Struct, frozen=True):
-    """What we measured, or None where we did not.
+    """A number that was measured here; direction and test set are empty for a size.
 
     Attributes:
         measure: what it is; sizes are bytes, BLEU and COMET x 100.
-        direction: e.g. `en-de`; empty for a size.
-        test_set: name of the test set; empty for a size.
-        value: the number; of several systems the mean, which needs all of them.
+        value: of several systems the mean; None unless all were measured.
     """
 
     measure: Measure
@@ -33,22 +31,17 @@ class OurNumber(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """Ours and the paper's, side by side."""
+    """The number measured here and the published one."""
 
     ours: OurNumber
     published: Figure
 
 
 class FilledRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a filled table.
+    """A `PublishedRow` whose cells, one per column of the paper, also hold the numbers measured here.
 
     Attributes:
-        row: its number in the paper.
-        label: what the paper calls it.
-        systems: our systems.
-        cells: one per column of the paper.
-        also: what we measured and the paper does not print.
-        source: where in the paper its figures stand.
+        also: what was measured here and the paper does not print.
     """
 
     row: str
@@ -60,21 +53,12 @@ class FilledRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FilledTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A published table with our numbers.
+    """A `PublishedTable` of a `Paper` with the numbers measured here.
 
     Attributes:
-        id: how users call it, e.g. `diet-kit-4`.
-        task: the task that ours were measured for.
-        paper: the paper's short name.
-        paper_title: its title, authors and year.
-        number: the table's number in the paper.
-        title: what it is about.
-        note: what a reader has to know.
-        quantities: how its printed numbers are read, by name.
-        columns: what the paper prints.
-        also: what we print beside it.
-        rows: its rows, filled.
-        absent: why some of its systems have no artifact here, by name.
+        task: name of the task that ours were measured for.
+        quantities: how the printed numbers are read, by name.
+        absent: why some of the systems have no artifact here, by name.
     """
 
     id: str
@@ -92,18 +76,11 @@ class FilledTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fill(paper: Paper, table: PublishedTable, task: str, results: ResultIndex) -> FilledTable:
-    """Put our numbers beside a table's figures.
-
-    Args:
-        paper: the table's paper.
-        table: one of its tables.
-        task: name of the task profile.
-        results: the measured numbers of that task.
+    """Combine a paper's table with the measured numbers of a task, which is given by name.
 
     Raises:
-        UserError: an evaluation on disk does not read.
+        UserError: an evaluation on disk cannot be read.
     """
-    rows = tuple(_row(paper, table, row, results) for row in table.rows)
     systems = {name for row in table.rows for name in row.systems}
     return FilledTable(
         id=table.id,
@@ -116,7 +93,7 @@ def fill(paper: Paper, table: PublishedTable, task: str, results: ResultIndex) -
         quantities={column.quantity: paper.quantities[column.quantity] for column in table.columns},
         columns=table.columns,
         also=table.also,
-        rows=rows,
+        rows=tuple(_row(paper, table, row, results) for row in table.rows),
         absent={name: reason for name, reason in results.absent.items() if name in systems},
     )
 

@@ -15,20 +15,17 @@ from harness.core.errors import UserError
 from harness.core.manifests import ManifestTable, read_toml
 
 FORMAT = 2
-_PACKAGE = Path(__file__).parents[2]
 
 
 class Absent(StrEnum):
-    """Why a cell holds no figure."""
+    """Why a cell holds no figure: not reported, or perhaps in a table missing from the text that figures come from."""
 
     NOT_PUBLISHED = "not published"
-    """The paper does not report it."""
     NOT_AVAILABLE = "not available"
-    """The paper may print it, in a table that is missing from the text that the figures were read from."""
 
 
 class Measure(StrEnum):
-    """What this harness measures that a published column can stand beside."""
+    """What this harness measures for comparison with a published column."""
 
     BLEU = "BLEU"
     COMET = "COMET"
@@ -43,10 +40,8 @@ class Quantity(ManifestTable, frozen=True):
     """How a paper's printed numbers of one kind are read.
 
     Attributes:
-        printed_unit: what the paper calls the unit.
-        unit: the unit of the value.
         scope: what was counted, or measured on what.
-        places: places by which the decimal point moves right from the printed number to the value.
+        places: places by which the decimal point moves right from the printed number to the value in `unit`.
         note: where the reading comes from.
     """
 
@@ -61,9 +56,8 @@ class PublishedColumn(ManifestTable, frozen=True):
     """A column of a published table.
 
     Attributes:
-        header: its title.
         quantity: the kind of number, a key of the paper's quantities.
-        ours: what we measure beside it.
+        ours: what is measured here for comparison.
         direction: e.g. `en-de`; empty where the number has none.
         test_set: name of the test set that ours is measured on; empty for the task's own.
     """
@@ -80,11 +74,10 @@ class PublishedRow(ManifestTable, frozen=True):
 
     Attributes:
         row: the row's number in the paper; `-` where it has none.
-        label: what the paper calls it.
         systems: registered names; of several, the paper's number is their mean.
-        source: where in the paper the figures stand.
-        cells: one per column, as printed, or why there is none.
-        scopes: by quantity, where this row counts something else than the quantity says.
+        source: where in the paper the figures are.
+        cells: one per column, as printed, or one of `Absent`.
+        scopes: by quantity, where this row counts something other than the quantity states.
     """
 
     row: str
@@ -96,15 +89,12 @@ class PublishedRow(ManifestTable, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One published number, or the word that there is none.
+    """One published number, or why there is none; unit and scope as in `Quantity`.
 
     Attributes:
         as_printed: the number as the paper prints it, without its unit; or one of `Absent`.
         text: the number in `unit`, with as many digits as were printed; or one of `Absent`.
         value: the same as a number; None where there is none.
-        unit: e.g. `GiB`, `x 100`.
-        printed_unit: what the paper calls that unit.
-        scope: what was counted, or measured on what.
         source: paper and place.
     """
 
@@ -121,14 +111,10 @@ class PublishedTable(ManifestTable, frozen=True):
     """A table as a paper prints it.
 
     Attributes:
-        id: how users call it, e.g. `diet-kit-4`.
+        id: name on the command line, e.g. `diet-kit-4`.
         number: its number in the paper.
-        title: what it is about.
-        columns: what it prints.
-        rows: its systems.
-        note: what a reader has to know.
         base: the system that differences and ratios refer to.
-        also: what we print beside it that the paper does not.
+        also: what is shown here that the paper does not print.
     """
 
     id: str
@@ -142,14 +128,9 @@ class PublishedTable(ManifestTable, frozen=True):
 
 
 class PublishedContrast(ManifestTable, frozen=True):
-    """Two groups of systems that a paper compares with each other.
+    """Two groups of systems that a paper compares: `name` with the members `systems`, and `other` with `others`.
 
-    Attributes:
-        name: of the first group.
-        systems: registered names of its members, whose qualities are averaged.
-        other: name of the second group.
-        others: registered names of its members.
-        source: where the paper compares them.
+    Members are registered names; the qualities of a group are averaged.
     """
 
     name: str
@@ -160,15 +141,7 @@ class PublishedContrast(ManifestTable, frozen=True):
 
 
 class Paper(ManifestTable, frozen=True):
-    """The figures of one paper.
-
-    Attributes:
-        paper: its short name.
-        title: title, authors, year.
-        quantities: how its numbers are read, by name.
-        tables: its tables.
-        contrasts: groups of systems that it compares.
-    """
+    """The figures of one paper: short name, title with authors and year, quantities by name, tables, contrasts."""
 
     paper: str
     title: str
@@ -177,7 +150,7 @@ class Paper(ManifestTable, frozen=True):
     contrasts: tuple[PublishedContrast, ...] = ()
 
     def figure(self, column: PublishedColumn, row: PublishedRow, cell: str) -> Figure:
-        """Return one cell with everything that it needs to be read."""
+        """Return one cell with unit, scope and source."""
         quantity = self.quantities[column.quantity]
         text = cell if cell in set(Absent) else str(Decimal(cell).scaleb(quantity.places))
         return Figure(
@@ -207,7 +180,7 @@ class Library(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def contrasts(self) -> tuple[PublishedContrast, ...]:
-        """What the papers compare, paper by paper."""
+        """The contrasts of all papers, in the order of the papers."""
         return tuple(contrast for paper in self.papers for contrast in paper.contrasts)
 
     def table(self, name: str) -> tuple[Paper, PublishedTable]:
@@ -236,15 +209,16 @@ class Library(msgspec.Struct, frozen=True, dict=True):
 
 def figures_root() -> Path:
     """Return the folder of the figures: beside the sources in a clone, inside the package in a wheel."""
-    clone = _PACKAGE.parent / "reports" / "published"
-    return clone if clone.is_dir() else _PACKAGE / "reports" / "published"
+    package = Path(__file__).parents[2]
+    clone = package.parent / "reports" / "published"
+    return clone if clone.is_dir() else package / "reports" / "published"
 
 
 def load_published() -> Library:
     """Read the figures of all papers.
 
     Raises:
-        UserError: a file does not read, or a table contradicts itself.
+        UserError: a file cannot be read, or a table contradicts itself.
     """
     return Library(tuple(read_paper(path) for path in sorted(figures_root().glob("*.toml"))))
 
@@ -253,7 +227,7 @@ def read_paper(path: Path) -> Paper:
     """Read and check the figures of one paper.
 
     Raises:
-        UserError: the file does not read, a row has not one cell per column, a column or scope names an unknown
+        UserError: the file cannot be read, a row lacks one cell per column, a column or scope names an unknown
             quantity, a cell is neither a number nor one of `Absent`, or a contrast has an empty side.
     """
     paper = read_toml(path, Paper, FORMAT)

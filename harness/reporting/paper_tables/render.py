@@ -4,8 +4,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.core.markdown import aligned_table
 from harness.reporting.paper_tables.filled import FilledTable
-from harness.reporting.paper_tables.text import TextTable, as_text, markdown_lines
+from harness.reporting.paper_tables.text import TextTable, as_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,8 +18,8 @@ def render_markdown(tables: Sequence[FilledTable]) -> str:
 
 
 def _markdown(table: TextTable) -> str:
-    legend = [f"- {line}" for line in table.legend]
-    return "\n".join([f"## {table.title}", "", *markdown_lines(table), "", *legend, ""])
+    cells = aligned_table(table.headers, table.rows, table.left)
+    return "\n".join([f"## {table.title}", "", *cells, "", *(f"- {line}" for line in table.legend), ""])
 
 
 def render_terminal(tables: Sequence[FilledTable], width: int = 120) -> str:
@@ -37,7 +38,7 @@ def render_terminal(tables: Sequence[FilledTable], width: int = 120) -> str:
 
 
 def _terminal(table: TextTable) -> "Table":
-    """Lay the table out, no word cut; the paper's labels and places are left to Markdown and JSON."""
+    """Return the table without cut words; the paper's labels and places appear only in Markdown and JSON."""
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -1,6 +1,5 @@
-"""What the artifacts and evaluations on disk say of a system."""
+"""The numbers of a system in the artifacts and evaluations on disk."""
 
-from collections.abc import Iterator
 from functools import cache
 
 from harness.calibration.system_artifacts import find_artifact
@@ -29,21 +28,17 @@ class ResultIndex:
         self._evaluation = cache(self._read)
 
     def test_set(self, direction: str) -> str:
-        """Return the name of the test set that stands for the papers': the task's first one of the direction."""
+        """Return the name of the task's first test set of the direction, which is used for the papers' test set."""
         sets = self._task.test_sets.get(direction, ())
         return test_set_name(sets[0]) if sets else ""
 
     def value(self, system: str, measure_: Measure, direction: str, test_set: str) -> float | None:
-        """Return a number, or None where it was not measured.
+        """Return a number, which is neither a difference nor a ratio, or None where it was not measured.
 
-        Args:
-            system: registered name, or one that is not registered.
-            measure_: what is wanted; no difference or ratio.
-            direction: e.g. `en-de`.
-            test_set: its name.
+        The system need not be registered.
 
         Raises:
-            UserError: an evaluation does not read, or an artifact changed while it was weighed.
+            UserError: an evaluation cannot be read, or an artifact changed while its size was measured.
         """
         artifact = self._artifact(system)
         if artifact is None:
@@ -71,20 +66,13 @@ class ResultIndex:
         artifact = self._artifact(system)
         if artifact is None or not test_set:
             return None
-        role = artifact.manifest.role
-        entry = evaluation_entry(self._task, self._workdir, (system, role, artifact.id), (test_set, direction))
-        return entry.read()
+        named = (system, artifact.manifest.role, artifact.id)
+        return evaluation_entry(self._task, self._workdir, named, (test_set, direction)).read()
 
 
 def linear_bytes(artifact: Artifact) -> int:
     """Return the stored bytes of all linear layers, weights and biases: what the second paper's table 1 counts."""
     weights = {row.tensor.name for row in artifact.manifest.plan.assignments if row.tensor.is_linear}
     counted = weights | {f"{name.removesuffix('.weight')}.bias" for name in weights}
-    return sum(size for name, size in _stored(artifact) if name in counted)
-
-
-def _stored(artifact: Artifact) -> Iterator[tuple[str, int]]:
-    """Yield the name of the tensor and the bytes of every part."""
-    for file in artifact.weight_files.values():
-        for key, entry in file.entries.items():
-            yield artifact.tensor_of(key), entry.nbytes
+    parts = (part for file in artifact.weight_files.values() for part in file.entries.items())
+    return sum(entry.nbytes for key, entry in parts if artifact.tensor_of(key) in counted)

@@ -1,32 +1,23 @@
-"""A filled table as rows of texts, with headers that say whose number it is and in which unit."""
+"""A filled table as rows of texts, with headers that state the origin and unit of each number."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core.markdown import aligned_table
 from harness.reporting.paper_tables.filled import FilledRow, FilledTable, OurNumber
 from harness.reporting.paper_tables.published import Figure, Measure, PublishedColumn, Quantity
 
 NOT_MEASURED = "-"
 _NAMES = ("row", "published as", "our system")
-_FORMS = {
-    Measure.BLEU: ".2f",
-    Measure.COMET: ".2f",
-    Measure.COMET_DIFFERENCE: "+.2f",
-    Measure.SECONDS: ".3f",
-    Measure.ALL_FILES: ",.0f",
-    Measure.LINEAR_LAYERS: ",.0f",
-    Measure.LINEAR_LAYERS_RATIO: ".3f",
+_FORMS_AND_UNITS = {
+    Measure.BLEU: (".2f", "x 100"),
+    Measure.COMET: (".2f", "x 100"),
+    Measure.COMET_DIFFERENCE: ("+.2f", "x 100"),
+    Measure.SECONDS: (".3f", "s, batch 1"),
+    Measure.ALL_FILES: (",.0f", "bytes, all files"),
+    Measure.LINEAR_LAYERS: (",.0f", "bytes, linear layers with biases"),
+    Measure.LINEAR_LAYERS_RATIO: (".3f", "16 bit to this, linear layers with biases"),
 }
-_UNITS = {
-    Measure.BLEU: "x 100",
-    Measure.COMET: "x 100",
-    Measure.COMET_DIFFERENCE: "x 100",
-    Measure.SECONDS: "s, batch 1",
-    Measure.ALL_FILES: "bytes, all files",
-    Measure.LINEAR_LAYERS: "bytes, linear layers with biases",
-    Measure.LINEAR_LAYERS_RATIO: "16 bit to this, linear layers with biases",
-}
+_FORMS = {measure: form for measure, (form, _) in _FORMS_AND_UNITS.items()}
+_UNITS = {measure: unit for measure, (_, unit) in _FORMS_AND_UNITS.items()}
 
 
 @dataclass(frozen=True)
@@ -34,12 +25,10 @@ class TextTable:
     """A table of texts.
 
     Attributes:
-        title: heading.
-        headers: one per column, with unit and whose number it is.
-        short: the same without units, for where there is little room; the legend has the units.
-        left: columns that are aligned at the left; the others hold numbers.
-        rows: one text per column each.
-        legend: lines that say how the numbers are to be read.
+        headers: one per column, with unit and origin of the number.
+        short: the same without units for narrow tables; the legend has the units.
+        left: indices of columns that are aligned at the left; the others hold numbers.
+        legend: lines that explain how the numbers are read.
     """
 
     title: str
@@ -54,8 +43,7 @@ def as_text(filled: FilledTable) -> TextTable:
     """Return a filled table as texts."""
     pairs = [header for column in filled.columns for header in _pair(column, filled.quantities[column.quantity])]
     brief = [header for column in filled.columns for header in (f"{column.header} ours", "published")]
-    also = [f"size, ours ({_UNITS[kind]})" for kind in filled.also]
-    headers = (*_NAMES, *pairs, *also, "source")
+    headers = (*_NAMES, *pairs, *(f"size, ours ({_UNITS[kind]})" for kind in filled.also), "source")
     return TextTable(
         title=f"{filled.paper}, {filled.number}: {filled.title}",
         headers=headers,
@@ -72,12 +60,9 @@ def _pair(column: PublishedColumn, quantity: Quantity) -> tuple[str, str]:
 
 
 def _row(filled: FilledTable, row: FilledRow) -> tuple[str, ...]:
-    usual = [filled.quantities[column.quantity].scope for column in filled.columns]
-    cells = [
-        text
-        for cell, scope in zip(row.cells, usual, strict=True)
-        for text in (_ours(cell.ours), _published(cell.published, scope))
-    ]
+    cells: list[str] = []
+    for cell, column in zip(row.cells, filled.columns, strict=True):
+        cells += [_ours(cell.ours), _published(cell.published, filled.quantities[column.quantity].scope)]
     systems = f"mean of {', '.join(row.systems)}" if len(row.systems) > 1 else row.systems[0]
     return (row.row, row.label, systems, *cells, *map(_ours, row.also), row.source)
 
@@ -114,8 +99,3 @@ def _reading(name: str, quantity: Quantity) -> str:
     unit = f" in {quantity.unit}" if quantity.unit else ""
     note = f" ({quantity.note})" if quantity.note else ""
     return f"Published {name.removeprefix('blind-')}{unit}: {quantity.scope}{printed}{note}."
-
-
-def markdown_lines(table: TextTable) -> Sequence[str]:
-    """Return the table in Markdown, one text per line, without heading and legend."""
-    return aligned_table(table.headers, table.rows, table.left)

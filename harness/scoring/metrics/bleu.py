@@ -3,16 +3,9 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from harness.scoring.metric import NotMeasuredError, Scale, Scored, Texts, check_counts, library_version, metric
+from harness.scoring.metric import Array, NotMeasuredError, Scale, Scored, Texts, check_counts, library_version, metric
 from harness.scoring.sacrebleu_score import corpus_score
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
 
 _SPACED = (
     "af ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ka kk kn ky lb lt "
@@ -23,7 +16,6 @@ _SEGMENTED = {"ja": ("ja-mecab", "MeCab", "sacrebleu[ja]"), "ko": ("ko-mecab", "
 """Tokenizer, the module that it imports, and what installs that."""
 _SUBWORD = frozenset({"km", "lo", "my", "th"})
 """Languages without spaces between words for which sacrebleu has no tokenizer but the multilingual flores200."""
-_ORDERS = 4
 
 
 def tokenizer(target: str) -> str:
@@ -51,7 +43,7 @@ def tokenizer(target: str) -> str:
 def _flores200(target: str) -> str:
     from sacrebleu.utils import SACREBLEU_DIR
 
-    # sacrebleu downloads the model at first use, which must not happen in the middle of scoring.
+    # sacrebleu downloads the model at first use, which must not happen during scoring.
     if not (Path(SACREBLEU_DIR) / "models" / "flores200sacrebleuspm").is_file():
         raise NotMeasuredError(
             f"BLEU in {target!r} needs the model of sacrebleu's tokenizer flores200: run sacrebleu once with "
@@ -61,13 +53,7 @@ def _flores200(target: str) -> str:
 
 
 def score_bleu(hypotheses: Sequence[str], references: Sequence[str], target: str, made_by: str) -> Scored:
-    """Compute corpus BLEU x 100 against one reference per segment.
-
-    Args:
-        hypotheses: one line per segment.
-        references: as many lines.
-        target: ISO 639-1 code of the target language.
-        made_by: how the hypotheses were made; follows sacrebleu's own signature.
+    """Compute corpus BLEU x 100 against one reference per segment; `made_by` follows sacrebleu's own signature.
 
     Raises:
         UserError: there are no hypotheses, or not as many as references.
@@ -88,7 +74,7 @@ def bleu_of_sums(sums: "Array") -> "Array":
     import numpy as np
 
     sys_len, ref_len = sums[:, 0], sums[:, 1]
-    correct, total = sums[:, 2 : 2 + _ORDERS], sums[:, 2 + _ORDERS : 2 + 2 * _ORDERS]
+    correct, total = sums[:, 2:6], sums[:, 6:10]
     halvings = np.cumsum((correct == 0) & (total > 0), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         precisions = np.where(correct == 0, 0.5**halvings, correct) / total

@@ -1,30 +1,16 @@
 """chrF by sacrebleu: character n-grams up to 6, beta 2, the same for every language."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from harness.scoring.metric import Scale, Scored, Texts, check_counts, library_version, metric
+from harness.scoring.metric import Array, Scale, Scored, Texts, check_counts, library_version, metric
 from harness.scoring.sacrebleu_score import corpus_score
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-
-_BETA_SQUARED = 4.0
-"""chrF2 weighs recall twice as high as precision."""
-_TINY = 1e-16
-"""sacrebleu's precision of an order without n-grams."""
+_BETA_SQUARED = 4.0  # chrF2 weighs recall twice as high as precision
+_TINY = 1e-16  # sacrebleu's precision of an order without n-grams
 
 
 def score_chrf(hypotheses: Sequence[str], references: Sequence[str], made_by: str) -> Scored:
-    """Compute corpus chrF x 100 (chrF2: beta 2, no word n-grams) against one reference per segment.
-
-    Args:
-        hypotheses: one line per segment.
-        references: as many lines.
-        made_by: how the hypotheses were made; follows sacrebleu's own signature.
+    """Compute corpus chrF x 100 (chrF2: beta 2, no word n-grams); `made_by` follows sacrebleu's own signature.
 
     Raises:
         UserError: there are no hypotheses, or not as many as references.

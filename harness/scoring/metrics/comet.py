@@ -1,7 +1,7 @@
-"""COMET by unbabel-comet (Rei et al., 2020, 2022): the metric that the campaign ranks by, x 100.
+"""COMET by unbabel-comet (Rei et al., 2020, 2022): the ranking metric of the campaign, x 100.
 
-The model runs in a process of its own (`comet_process`). Which checkpoint, in which batches, the task says; another
-checkpoint gives other numbers, and that of the demo (`demo-comet`) is never comparable with a published one.
+The model runs in a separate process (`comet_process`). The task names checkpoint and batch size; another checkpoint
+gives other numbers, and that of the demo (`demo-comet`) is never comparable with a published one.
 """
 
 from functools import cache
@@ -22,8 +22,6 @@ from harness.scoring.metric import (
     configured_metric,
     mean_statistics,
 )
-
-_CARD = "card.json"
 
 
 @configured_metric(Scale("COMET"), frozenset({Need.SOURCE, Need.REFERENCE, Need.CHECKPOINT}))
@@ -57,8 +55,7 @@ def score_comet(texts: Texts, chosen: Comet, name: str = "COMET") -> Scored:
             f"the test set has no source sentences, and {name} needs them: name a file with one per reference line in "
             "the task's [scoring.comet.sources]."
         )
-    checkpoint = open_checkpoint(chosen)
-    process = running(checkpoint, interpreter())
+    process = running(open_checkpoint(chosen), interpreter())
     lines = zip(texts.sources, texts.hypotheses, texts.references, strict=True)
     samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in lines]
     by_segment = tuple(100 * score for score in process.score(samples, chosen.batch_size))
@@ -68,35 +65,35 @@ def score_comet(texts: Texts, chosen: Comet, name: str = "COMET") -> Scored:
 
 
 def signature(chosen: Comet, device: str) -> str:
-    """Return what a COMET number depends on beside the texts: model, its bytes, batch, precision, libraries, device."""
+    """Return the settings of a COMET number: model, its checksum, batch, precision, libraries, device."""
     libraries = "|".join(f"{name}:{found}" for name, found in zip(LIBRARIES, versions(interpreter()), strict=True))
     model = f"{model_name(chosen)}@{_digests(chosen.path)['checkpoints/model.ckpt'][:12]}"
     return f"model:{model}|batch:{chosen.batch_size}|{chosen.precision}|{libraries}|device:{device}"
 
 
 def model_name(chosen: Comet) -> str:
-    """Return the model's name: what its folder's card says (`demo-comet`), else the repository's.
+    """Return the model's name: that in its folder's card (`demo-comet`), else the repository's.
 
     Raises:
-        UserError: the card does not read.
+        UserError: the card cannot be read.
     """
-    card = chosen.path / _CARD
+    card = chosen.path / "card.json"
     if not card.is_file():
         return chosen.hub.rpartition("/")[2]
     value = read_json(card)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise UserError(f"{card} states no name: restore the checkpoint.")
+        raise UserError(f"{card} does not contain a name: restore the checkpoint.")
     return str(value["name"])
 
 
 def open_checkpoint(chosen: Comet) -> CometCheckpoint:
-    """Return the task's checkpoint with its sum, and whether the task trusts that sum."""
+    """Return the task's checkpoint with its checksum, and whether the task trusts that checksum."""
     sha256 = _digests(chosen.path)["checkpoints/model.ckpt"]
     return CometCheckpoint(chosen.path.resolve(), sha256, sha256 == chosen.trusted_sha256, str(chosen.precision))
 
 
 def _digests(root: Path) -> dict[str, str]:
-    """Return the sum of everything below a checkpoint's folder; read once per process while it stays as it is."""
+    """Return the checksums of all files below a checkpoint's folder; unchanged files are read once per process."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
     return {str(path.relative_to(root)): _digest(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files}
 

@@ -1,4 +1,4 @@
-"""Cross-entropy of the references: measured with the model (`harness.evaluation`), and reported like every metric."""
+"""Cross-entropy of the references: measured with the model (`harness.evaluation`), reported like every metric."""
 
 from harness.config.scoring import Scoring
 from harness.core.errors import UserError

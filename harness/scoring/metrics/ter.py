@@ -1,18 +1,9 @@
 """TER by sacrebleu (Snover et al., 2006): edits per reference word x 100, where lower is better."""
 
-from typing import TYPE_CHECKING
-
-from harness.scoring.metric import Scale, Scored, Texts, library_version, metric
+from harness.scoring.metric import Array, Scale, Scored, Texts, library_version, metric
 from harness.scoring.sacrebleu_score import corpus_score
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
-
-_CHARACTERS = frozenset({"ja", "ko", "zh"})
-"""Languages for which sacrebleu's TER separates characters, in its normalisation."""
+_CHARACTERS = frozenset({"ja", "ko", "zh"})  # sacrebleu's TER separates the characters of these languages
 
 
 def ter_of_sums(sums: "Array") -> "Array":
@@ -33,9 +24,9 @@ def ter_of_sums(sums: "Array") -> "Array":
     from_sums=ter_of_sums,
 )
 def ter(texts: Texts) -> Scored:
-    """Score aligned texts by TER, case-insensitive as sacrebleu has it by default."""
+    """Score aligned texts by TER, case-insensitive by sacrebleu's default."""
     from sacrebleu.metrics.ter import TER
 
     asian = texts.target in _CHARACTERS
-    made = TER(normalized=asian, asian_support=asian)
-    return corpus_score(made, "TER", (texts.hypotheses, texts.references), texts.made_by)
+    scorer = TER(normalized=asian, asian_support=asian)
+    return corpus_score(scorer, "TER", (texts.hypotheses, texts.references), texts.made_by)

@@ -11,7 +11,7 @@ _WORDS = r"[^'‘’\"“”「」:：]{0,60}"
 _META = re.compile(
     rf"\s*{_WORDS}(?:翻译|译文|内容|说的|提到|\b[Tt]ranslat|\bmeans\b){_WORDS}[:：]\s*(?P<rest>\S.*)", re.DOTALL
 )
-"""A short clause that speaks of a translation, of contents or of what is said, a colon, and the translation."""
+"""A short clause that mentions a translation, contents or a statement, a colon, and the translation."""
 _QUOTES = {"'": "'", "‘": "’", '"': '"', "“": "”", "「": "」", "『": "』"}
 
 
@@ -19,13 +19,11 @@ _QUOTES = {"'": "'", "‘": "’", '"': '"', "“": "”", "「": "」", "『": 
 def strip_meta(text: str, target: str) -> str:
     """Return a Chinese translation without a meta prefix (in Chinese or English) and the quotes around what follows.
 
-    Translations into other languages stay as they are. Only a prefix that is followed by a quotation is taken off:
-    without quotes it may be the translation itself.
+    Translations into other languages are unchanged, and so is a prefix without a quotation after it: it may be the
+    translation itself.
     """
     match = _META.fullmatch(text) if target == "zh" else None
     if match is None:
         return text
     rest = match["rest"].strip()
-    if rest[0] not in _QUOTES:
-        return text
-    return rest[1:].removesuffix(_QUOTES[rest[0]]).strip() or text
+    return rest[1:].removesuffix(_QUOTES[rest[0]]).strip() or text if rest[0] in _QUOTES else text
