@@ -84,7 +84,7 @@ def render_markdown(rows: Sequence[SegmenterResult]) -> str:
     lines = [
         f"# Segmenters: `{rows[0].system}`, {rows[0].direction}",
         "",
-        "Split and merged: of the gold sentences, or of the stretches of speech that silero-vad hears where a set came",
+        "Split and merged: of the gold sentences, or of the stretches of speech that silero-vad finds where a set came",
         f"unsegmented. {', '.join(metrics)} x 100 after re-segmentation; `-`: not measured.",
         "",
         *compact_table(head, [_row(row, metrics) for row in rows], {0, 1}),
