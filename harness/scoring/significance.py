@@ -76,6 +76,7 @@ def interval(systems: Sequence[Statistics], resampling: Resampling = DEFAULT) ->
     Raises:
         UserError: no system, or systems of different segments.
     """
+    _check(systems)
     return _interval(_value(systems), _resampled(systems, resampling), resampling)
 
 
