@@ -24,7 +24,6 @@ LONGEST = 24 * 3600
 """Seconds of the longest recording that is accepted."""
 _MEMORY = 4 << 30
 _BLOCK_SECONDS = 30
-_RATES = (1_000, 768_000)
 _CHANNELS = 64
 _FULL_SCALE = 0.9999
 _ENDLESS = 0x7FFF_0000
@@ -36,8 +35,6 @@ class DecodeReport:
     """Properties of a file, measured while it was decoded.
 
     Attributes:
-        rate: samples per second.
-        channels: number of channels.
         announced: samples per channel by the header; None where it does not say.
         frames: samples per channel that were read.
         peak: largest magnitude; 1 is full scale.
@@ -85,7 +82,7 @@ def decode(source: Path, target: Path) -> DecodeReport:
         with soundfile.SoundFile(str(source)) as stream:
             report.rate, report.channels = stream.samplerate, stream.channels
             report.announced = _riff_frames(source, stream.frames)
-            if not (_RATES[0] <= report.rate <= _RATES[1] and 1 <= report.channels <= _CHANNELS):
+            if not (1_000 <= report.rate <= 768_000 and 1 <= report.channels <= _CHANNELS):
                 report.failure = f"{report.rate} Hz and {report.channels} channels are not those of a speech recording"
                 return report
             _write(target, report, _blocks(stream, report))
@@ -100,10 +97,7 @@ def _blocks(stream: Any, report: DecodeReport) -> Iterator["NDArray[np.float32]"
     """Yield the file's samples in blocks, channels averaged, and measure them."""
     import numpy as np
 
-    while True:
-        block = stream.read(_BLOCK_SECONDS * report.rate, dtype="float32", always_2d=True)
-        if not len(block):
-            return
+    while len(block := stream.read(_BLOCK_SECONDS * report.rate, dtype="float32", always_2d=True)):
         report.frames += len(block)
         if report.frames > LONGEST * report.rate:
             raise ValueError(f"it is longer than {LONGEST // 3600} hours")

@@ -22,12 +22,7 @@ _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,aac"
 
 
 def extract_audio(source: Path, target: Path, seconds: float) -> None:
-    """Write the first audio track of a file as WAV, at its own rate and channels.
-
-    Args:
-        source: the video or audio file.
-        target: the WAV file, 16 bit.
-        seconds: time limit of ffmpeg.
+    """Write the first audio track of a video or audio file as 16-bit WAV, at its own rate and channels.
 
     Raises:
         UserError: ffmpeg is not installed, fails or exceeds the time, or the file has no audio.

@@ -11,7 +11,7 @@ import msgspec
 from harness.audio.decode_worker import DecodeReport
 from harness.audio.ffmpeg import SUFFIXES as CONTAINERS
 from harness.audio.ffmpeg import extract_audio
-from harness.audio.recording import RATE
+from harness.audio.recording import conversions
 from harness.core.errors import UserError
 from harness.core.files import published
 from harness.core.findings import Finding, Severity
@@ -36,10 +36,7 @@ INSPECTIONS = Store("audio-inspection", tuple[Finding, ...], FORMAT)
 def normalise(source: Path, target: Path, seconds: float | None = None) -> tuple[Finding, ...]:
     """Write a recording in any format as 16 kHz, mono, 16-bit WAV; ffmpeg decodes what soundfile does not read.
 
-    Args:
-        source: audio or video file.
-        target: the WAV file; it is written whole or not at all.
-        seconds: time limit of the decoder; by default 300 plus 10 for each MB.
+    The target is written whole or not at all. The decoder's time limit is by default 300 seconds plus 10 for each MB.
 
     Returns:
         Warnings: channels averaged, another rate, silence, clipping, a header without a length.
@@ -59,26 +56,19 @@ def normalise(source: Path, target: Path, seconds: float | None = None) -> tuple
                 report = _decode(plain, temporary, limit)
         else:
             report = _decode(source, temporary, limit)
-        fault = _fault(source, report)
-        if fault is not None:
-            raise fault
-    return tuple(_warnings(source.name, report))
+        if reason := _fault(report):
+            raise UserError(f"{source} {reason}: replace it by the original recording.")
+    return (*conversions(source.name, report.channels, report.rate), *_warnings(source.name, report))
 
 
 def examine(source: Path, sha256: str, cache: Path) -> tuple[Finding, ...]:
     """Return the warnings of `normalise` about a recording that is used in place; the same bytes are decoded once.
 
-    Args:
-        source: audio or video file.
-        sha256: of its bytes.
-        cache: folder in which the warnings are remembered.
-
     Raises:
         UserError: as `normalise`.
     """
     entry = INSPECTIONS.entry(cache / "audio", [source.name, sha256])
-    stored = entry.recall()
-    if stored is not None:
+    if (stored := entry.recall()) is not None:
         return stored
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
@@ -106,31 +96,23 @@ def _decode(source: Path, target: Path, limit: float) -> DecodeReport:
         ) from error
 
 
-def _fault(source: Path, report: DecodeReport) -> UserError | None:
-    """Return the error that makes a recording unusable, if there is one."""
-    lost = (report.announced or 0) - report.frames
+def _fault(report: DecodeReport) -> str:
+    """Return what makes a recording unusable; empty where nothing does."""
+    announced = report.announced or 0
     if report.not_finite:
-        reason = "has samples that are not numbers"
-    elif report.failure and report.frames:
-        reason = f"breaks off after {report.frames / report.rate:.2f} s ({report.failure.rstrip('.')})"
-    elif report.failure:
-        reason = f"cannot be read as audio ({report.failure.rstrip('.')})"
-    elif not report.frames:
-        reason = "holds no audio"
-    elif lost > _SLACK * report.rate:
-        seconds = (report.frames / report.rate, (report.announced or 0) / report.rate)
-        reason = f"breaks off after {seconds[0]:.2f} s of {seconds[1]:.2f} s"
-    else:
-        return None
-    return UserError(f"{source} {reason}: replace it by the original recording.")
+        return "has samples that are not numbers"
+    if report.failure:
+        broken = f"breaks off after {report.frames / report.rate:.2f} s" if report.frames else "cannot be read as audio"
+        return f"{broken} ({report.failure.rstrip('.')})"
+    if not report.frames:
+        return "holds no audio"
+    if announced - report.frames > _SLACK * report.rate:
+        return f"breaks off after {report.frames / report.rate:.2f} s of {announced / report.rate:.2f} s"
+    return ""
 
 
 def _warnings(name: str, report: DecodeReport) -> list[Finding]:
     found = []
-    if report.channels != 1:
-        found.append(("audio-channels", f"has {report.channels} channels, which are averaged into one."))
-    if report.rate != RATE:
-        found.append(("audio-rate", f"is sampled at {report.rate} Hz and is resampled to {RATE} Hz."))
     if report.peak < _SILENT:
         found.append(("audio-silence", "is silent throughout: check that it is the right recording."))
     if (share := report.clipped / (report.frames * report.channels)) > _CLIPPED:

@@ -2,6 +2,7 @@
 
 import math
 import wave
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +23,7 @@ SLACK = 0.01
 
 @dataclass(frozen=True)
 class Recording:
-    """An audio file that can be opened and is not empty.
-
-    Attributes:
-        path: the file.
-        rate: sampling rate in Hz.
-        channels: number of channels.
-        frames: samples per channel.
-    """
+    """An audio file that can be opened and is not empty: sampling rate in Hz, and `frames` samples per channel."""
 
     path: Path
     rate: int
@@ -49,14 +43,17 @@ class Recording:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Warnings about conversions of the audio to model input."""
-        found = []
-        if self.channels != 1:
-            sentence = f"has {self.channels} channels, which are averaged into one."
-            found.append(Finding(self.path.name, "audio-channels", sentence, Severity.WARNING))
-        if self.rate != RATE:
-            sentence = f"is sampled at {self.rate} Hz and is resampled to {RATE} Hz."
-            found.append(Finding(self.path.name, "audio-rate", sentence, Severity.WARNING))
-        return tuple(found)
+        return tuple(conversions(self.path.name, self.channels, self.rate))
+
+
+def conversions(name: str, channels: int, rate: int) -> Iterator[Finding]:
+    """Yield warnings about what is converted in a recording of this number of channels and sampling rate."""
+    if channels != 1:
+        sentence = f"has {channels} channels, which are averaged into one."
+        yield Finding(name, "audio-channels", sentence, Severity.WARNING)
+    if rate != RATE:
+        sentence = f"is sampled at {rate} Hz and is resampled to {RATE} Hz."
+        yield Finding(name, "audio-rate", sentence, Severity.WARNING)
 
 
 def open_recording(path: Path) -> Recording:
@@ -78,12 +75,7 @@ def open_recording(path: Path) -> Recording:
 
 
 def read_stretch(recording: Recording, offset: float, duration: float) -> "NDArray[np.float32]":
-    """Read a part of a recording as model input.
-
-    Args:
-        recording: the file.
-        offset: start in seconds.
-        duration: in seconds.
+    """Read a part of a recording, given in seconds, as model input.
 
     Returns:
         Samples between -1 and 1, shape (round(duration * 16000),), mono at 16 kHz: channels are averaged, another rate
@@ -104,12 +96,17 @@ def read_stretch(recording: Recording, offset: float, duration: float) -> "NDArr
         raise UserError(f"{recording.path} is truncated: replace it by the original recording.")
     if not np.isfinite(block).all():
         raise UserError(f"{recording.path} has samples that are not numbers: replace it by the original recording.")
-    return _resampled(block.mean(axis=1, dtype=np.float32), recording.rate)
+    samples: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    if recording.rate == RATE:
+        return samples
+    from scipy.signal import resample_poly
+
+    common = math.gcd(recording.rate, RATE)
+    return np.asarray(resample_poly(samples, RATE // common, recording.rate // common), dtype=np.float32)
 
 
 def _frame_range(recording: Recording, offset: float, duration: float) -> tuple[int, int]:
-    start = round(offset * recording.rate)
-    frames = round(duration * recording.rate)
+    start, frames = round(offset * recording.rate), round(duration * recording.rate)
     where = f"The segment at {offset:g} s of {duration:g} s"
     if start < 0 or frames <= 0:
         raise UserError(f"{where} in {recording.path} is empty: correct the segmentation.")
@@ -119,17 +116,6 @@ def _frame_range(recording: Recording, offset: float, duration: float) -> tuple[
             "replace the recording if it was cut short."
         )
     return start, min(start + frames, recording.frames)
-
-
-def _resampled(samples: "NDArray[np.float32]", rate: int) -> "NDArray[np.float32]":
-    import numpy as np
-
-    if rate == RATE:
-        return samples
-    from scipy.signal import resample_poly
-
-    common = math.gcd(rate, RATE)
-    return np.asarray(resample_poly(samples, RATE // common, rate // common), dtype=np.float32)
 
 
 def read_pcm(path: Path) -> bytes:

@@ -4,8 +4,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harness.core.checksums import FileDigest
+from harness.core.checksums import FileDigest, digest_file
 from harness.core.errors import UserError
-from harness.core.files import sha256_of, write_json
+from harness.core.files import write_json
 from harness.core.progress import log
 
 if TYPE_CHECKING:
@@ -27,18 +26,15 @@ _PAUSES = (0.5, 2.0, 5.0)
 """Seconds before each further attempt; after an attempt that received bytes they start from the first."""
 _TIMEOUT = (15.0, 60.0)
 _BLOCK = 1 << 20
-_HOPS = 8
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file before it is downloaded.
+    """What is known of a file before it is downloaded; what is not known is empty or None.
 
     Attributes:
-        sha256: its checksum, or empty.
-        origin: where it is from: `published` or `recorded at the first fetch`.
-        bytes: its size, or None.
-        blob: its sha1 as a git blob, which the hub publishes of small files, or empty.
+        origin: where the rest is from: `published` or `recorded at the first fetch`.
+        blob: its sha1 as a git blob, which the hub publishes of small files.
     """
 
     sha256: str = ""
@@ -70,11 +66,10 @@ class _Part:
         self._state = target.with_name(f".{target.name}.part.json")
         self._url = url
         target.parent.mkdir(parents=True, exist_ok=True)
+        self.validator = ""
         with suppress(OSError, msgspec.DecodeError):
             state = msgspec.json.decode(self._state.read_bytes(), type=_DownloadState)
             self.validator = state.validator if state.url == url else ""
-            return
-        self.validator = ""
 
     @property
     def size(self) -> int:
@@ -82,19 +77,16 @@ class _Part:
         return self.path.stat().st_size if self.validator and self.path.is_file() else 0
 
     def begin(self, validator: str) -> None:
-        """Start from the first byte."""
         self.path.write_bytes(b"")
         self.validator = validator
         write_json(self._state, _DownloadState(self._url, validator))
 
     def remove(self) -> None:
-        """Remove the partial file and its state."""
         self.validator = ""
-        for path in (self.path, self._state):
-            path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+        self._state.unlink(missing_ok=True)
 
     def publish(self, target: Path) -> None:
-        """Rename the complete file to its final name."""
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
         self.path.replace(target)
@@ -102,41 +94,26 @@ class _Part:
 
 
 def download(session: "Session", url: str, target: Path, expected: Expected) -> FileDigest:
-    """Download a file; it gets its final name when it is complete and verified.
+    """Download a file; it gets its name `target` when it is complete and verified. Return its sha256 and size.
 
-    Args:
-        session: session of requests.
-        url: address of the file; redirects are followed, except from https to http.
-        target: path of the file.
-        expected: what is known of it.
-
-    Returns:
-        Its sha256 and size.
+    Redirects are followed, except from https to http.
 
     Raises:
         UnreachableError: the server did not answer.
         UserError: the server refuses, serves a page or another file, repeatedly interrupts, or the disk is full.
     """
     part = _Part(target, url)
-    with _disk(target):
-        _retry(session, url, part, expected)
-        found = FileDigest(sha256_of(part.path), part.path.stat().st_size)
-        fault = _fault(part.path, found, expected)
-        if fault:
-            part.remove()
-            raise UserError(f"{url} served another file: {fault}. Nothing was kept: correct the address.")
-        part.publish(target)
-    return found
-
-
-@contextmanager
-def _disk(target: Path) -> Iterator[None]:
     try:
-        yield
+        _retry(session, url, part, expected)
+        found = digest_file(part.path)
+        if wrong := fault(part.path, found, expected):
+            part.remove()
+            raise UserError(f"{url} served another file: {wrong}. Nothing was kept: correct the address.")
+        part.publish(target)
     except OSError as error:
-        raise UserError(
-            f"Cannot write {target}: {error.strerror or error}: free some space and fetch again to resume."
-        ) from error
+        reason = error.strerror or error
+        raise UserError(f"Cannot write {target}: {reason}: free some space and fetch again to resume.") from error
+    return found
 
 
 def _retry(session: "Session", url: str, part: _Part, expected: Expected) -> None:
@@ -149,22 +126,19 @@ def _retry(session: "Session", url: str, part: _Part, expected: Expected) -> Non
         except _InterruptedError as error:
             if part.size > before:
                 pauses = iter(_PAUSES)
-            pause = next(pauses, None)
+            pause, host = next(pauses, None), urlsplit(url).hostname
+            if pause is None and part.path.is_file():
+                advice = "fetch again later, the download is resumed"
+                raise UserError(f"{url} was interrupted repeatedly ({error}): {advice}.") from error
             if pause is None:
-                raise _given_up(url, part, error) from error
-            log(f"{urlsplit(url).hostname}: {error}; retrying from byte {part.size:,}")
+                raise UnreachableError(f"{host} does not answer ({error})") from error
+            log(f"{host}: {error}; retrying from byte {part.size:,}")
             time.sleep(pause)
 
 
-def _given_up(url: str, part: _Part, error: Exception) -> UserError:
-    if part.path.is_file():
-        return UserError(f"{url} was interrupted repeatedly ({error}): fetch again later, the download is resumed.")
-    return UnreachableError(f"{urlsplit(url).hostname} does not answer ({error})")
-
-
 def _attempt(session: "Session", url: str, part: _Part, expected: Expected) -> None:
-    import requests
     import urllib3
+    from requests import exceptions
 
     headers = {"Accept-Encoding": "identity"}
     if part.size:
@@ -173,24 +147,15 @@ def _attempt(session: "Session", url: str, part: _Part, expected: Expected) -> N
         with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
             _check(response, url, part)
             _receive(response, part, _announced(response, part, expected))
-    except requests.TooManyRedirects as error:
+    except exceptions.TooManyRedirects as error:
         raise UserError(f"{url} redirects endlessly: correct the address.") from error
-    except (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidSchema,
-        requests.exceptions.MissingSchema,
-    ) as error:
+    except (exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema) as error:
         raise UserError(f"{url} leads to an invalid address ({error}): correct it.") from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _InterruptedError(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the name of the innermost error, since urllib3 nests them."""
-    inner = error
-    while inner.args and isinstance(inner.args[0], Exception):
-        inner = inner.args[0]
-    return type(getattr(inner, "reason", None) or inner).__name__
+    except (exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        inner: Exception = error  # urllib3 nests errors; the innermost one says what happened
+        while inner.args and isinstance(inner.args[0], Exception):
+            inner = inner.args[0]
+        raise _InterruptedError(type(getattr(inner, "reason", None) or inner).__name__) from error
 
 
 def _check(response: "Response", url: str, part: _Part) -> None:
@@ -215,11 +180,7 @@ def _check(response: "Response", url: str, part: _Part) -> None:
 
 
 def _announced(response: "Response", part: _Part, expected: Expected) -> int | None:
-    """Return the size of the whole file that the server announces, and prepare the partial file for writing.
-
-    Raises:
-        UserError: it is not the published size, or too large for the disk.
-    """
+    """Return the size of the whole file that the server announces, and prepare the partial file for writing."""
     start, total = 0, _number(response.headers.get("Content-Length"))
     if response.status_code == 206:
         first, _, whole = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
@@ -233,11 +194,9 @@ def _announced(response: "Response", part: _Part, expected: Expected) -> int | N
         raise UserError(
             f"{response.url} announces {total:,} bytes where {expected.bytes:,} are published: correct the address."
         )
-    free = shutil.disk_usage(part.path.parent).free
-    if total is not None and total - start > free:
-        raise UserError(
-            f"{part.path.parent} has {free:,} bytes left, but {total - start:,} are needed: free some space."
-        )
+    folder = part.path.parent
+    if total is not None and total - start > (free := shutil.disk_usage(folder).free):
+        raise UserError(f"{folder} has {free:,} bytes left, but {total - start:,} are needed: free some space.")
     return total
 
 
@@ -246,20 +205,18 @@ def _number(text: str | None) -> int | None:
 
 
 def _receive(response: "Response", part: _Part, total: int | None) -> None:
-    size = part.path.stat().st_size
+    size, most = part.path.stat().st_size, total or LARGEST
     with part.path.open("ab") as out:
         for block in response.raw.stream(_BLOCK, decode_content=False):
             size += len(block)
-            if size > (total or LARGEST):
-                raise UserError(
-                    f"{response.url} sends more than the {total or LARGEST:,} bytes allowed: correct the address."
-                )
+            if size > most:
+                raise UserError(f"{response.url} sends more than the {most:,} bytes allowed: correct the address.")
             out.write(block)
     if total is not None and size < total:
         raise _InterruptedError(f"{size:,} of {total:,} bytes received")
 
 
-def _fault(path: Path, found: FileDigest, expected: Expected) -> str:
+def fault(path: Path, found: FileDigest, expected: Expected) -> str:
     """Return how a file differs from the expected one; empty where it does not."""
     if expected.bytes is not None and found.bytes != expected.bytes:
         return f"it has {found.bytes:,} bytes where {expected.bytes:,} are {expected.origin}"
@@ -284,6 +241,6 @@ def new_session() -> "Session":
     import requests
 
     session = requests.Session()
-    session.max_redirects = _HOPS
+    session.max_redirects = 8
     session.headers["User-Agent"] = "stcompress"
     return session

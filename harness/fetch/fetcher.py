@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,14 +14,31 @@ from harness.core.errors import UserError
 from harness.core.files import publish_directory
 from harness.core.locks import exclusive
 from harness.core.progress import log, progress
+from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.fetch import hub as on_hub
-from harness.fetch.download import Expected, UnreachableError, download, git_blob, new_session
-from harness.fetch.records import Record, record_entry
+from harness.fetch.download import Expected, UnreachableError, download, fault, new_session
 from harness.fetch.sources import DownloadSource, Hub
 
 if TYPE_CHECKING:
     from requests import Session
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What the first fetch of a source found; later fetches must find the same.
+
+    Attributes:
+        revision: commit on the hub; empty for files at addresses of their own.
+        files: digest of each file that was fetched, by path below the source's target.
+        listing: what the hub publishes of each file of the revision.
+    """
+
+    revision: str = ""
+    files: dict[str, FileDigest] = {}
+    listing: dict[str, Expected] = {}
+
+
+RECORDS = Store("download-record", Record, 2, "remove it to record the source again")
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -57,14 +74,13 @@ class _FetchJob:
         self.source = source
         self.workdir = workdir
         self.folder = workdir.cache / "downloads" / source.name if source.unpack else source.folder
-        self._entry = record_entry(workdir, source.name)
+        self._entry = RECORDS.entry(workdir.cache / "fetched", source.name, source.name)
         self.record = self._entry.read() or Record()
-        self.session: Session | None = None
 
-    def online(self) -> "Session":
-        """Return the session, which is created when the network is first needed."""
-        self.session = self.session or new_session()
-        return self.session
+    @cached_property
+    def session(self) -> "Session":
+        """The session, which is created when the network is first needed."""
+        return new_session()
 
     def list_hub(self, hub: Hub) -> None:
         """Get the files of a revision with their checksums: from the hub once, then from the record."""
@@ -75,17 +91,14 @@ class _FetchJob:
 
     def keep(self, path: str, found: FileDigest) -> None:
         """Record a file that has been verified."""
-        files = {**self.record.files, path: found}
-        self.record = msgspec.structs.replace(self.record, files=files)
+        self.record = msgspec.structs.replace(self.record, files={**self.record.files, path: found})
         self._entry.write(self.record)
 
 
 def fetch(source: DownloadSource, workdir: WorkDir) -> Fetched:
     """Fetch a source: existing files are verified, missing ones downloaded, interrupted downloads resumed.
 
-    Args:
-        source: what to fetch.
-        workdir: its `cache` has the records of first fetches, and downloaded archives.
+    The `cache` of the work directory has the records of first fetches, and downloaded archives.
 
     Raises:
         UserError: there is no network (the sentence says what to download by hand and where to put it), a file differs
@@ -97,9 +110,10 @@ def fetch(source: DownloadSource, workdir: WorkDir) -> Fetched:
 
 def _fetch(job: _FetchJob) -> Fetched:
     source = job.source
-    if source.unpack and (source.folder / source.unpack).is_dir() and not job.record.files:
-        log(f"{source.folder / source.unpack} exists and was not unpacked by this command: it is not changed.")
-        return Fetched(source.name, str(source.folder / source.unpack), "", {}, 0)
+    path = source.folder / source.unpack
+    if source.unpack and path.is_dir() and not job.record.files:
+        log(f"{path} exists and was not unpacked by this command: it is not changed.")
+        return Fetched(source.name, str(path), "", {}, 0)
     try:
         wanted = _remote_files(job)
     except UnreachableError as error:
@@ -108,7 +122,8 @@ def _fetch(job: _FetchJob) -> Fetched:
         downloaded = _fetch_files(job, wanted)
     except UnreachableError as error:
         raise UserError(f"{error}: {_by_hand(job, wanted)}") from error
-    path = _unpacked(job, downloaded) if source.unpack else source.folder
+    if source.unpack and (downloaded or not path.is_dir()):
+        _unpack(job)
     return Fetched(source.name, str(path), job.record.revision, job.record.files, downloaded)
 
 
@@ -132,58 +147,45 @@ def _known(recorded: FileDigest | None, expected: Expected) -> Expected:
 
 
 def _fetch_files(job: _FetchJob, wanted: Sequence[_RemoteFile]) -> int:
+    """Verify existing files and download missing ones; return the number of downloads."""
     downloaded = 0
     with progress(f"fetch {job.source.name}", len(wanted)) as advance:
         for one in wanted:
-            downloaded += _fetch_file(job, one)
+            target = job.folder / one.path
+            if target.is_file():
+                found = directory_digests(job.folder, [one.path], job.workdir.cache)[one.path]
+                if fault(target, found, one.expected):
+                    raise UserError(
+                        f"{target} is not the file that was {one.expected.origin} (its sha256 is {found.sha256}): "
+                        "remove it and fetch again."
+                    )
+            else:
+                found = download(job.session, one.url, target, one.expected)
+                downloaded += 1
+            job.keep(one.path, found)
             advance(1)
     return downloaded
 
 
-def _fetch_file(job: _FetchJob, one: _RemoteFile) -> int:
-    """Verify an existing file or download a missing one; return the number of downloads."""
-    target = job.folder / one.path
-    if target.is_file():
-        found = directory_digests(job.folder, [one.path], job.workdir.cache)[one.path]
-        _verify(target, found, one.expected)
-        job.keep(one.path, found)
-        return 0
-    job.keep(one.path, download(job.online(), one.url, target, one.expected))
-    return 1
-
-
-def _verify(path: Path, found: FileDigest, expected: Expected) -> None:
-    wrong = expected.sha256 and found.sha256 != expected.sha256
-    wrong = wrong or (expected.bytes is not None and found.bytes != expected.bytes)
-    if wrong or (expected.blob and git_blob(path) != expected.blob):
-        raise UserError(
-            f"{path} is not the file that was {expected.origin} (its sha256 is {found.sha256}): remove it and fetch "
-            "again."
-        )
-
-
-def _unpacked(job: _FetchJob, downloaded: int) -> Path:
-    """Unpack the source's folder from its archive, unless that is done; return its path."""
-    final = job.source.folder / job.source.unpack
-    if final.is_dir() and not downloaded:
-        return final
+def _unpack(job: _FetchJob) -> None:
+    """Unpack the source's folder from its archive."""
     partial = job.source.folder / f".{job.source.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
         unpack(job.folder / job.source.files[0].path, partial)
         if not (partial / job.source.unpack).is_dir():
             raise UserError(f"The archive of {job.source.name} has no folder {job.source.unpack!r}: correct `unpack`.")
-        publish_directory(partial / job.source.unpack, final)
+        publish_directory(partial / job.source.unpack, job.source.folder / job.source.unpack)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return final
 
 
 def _by_hand(job: _FetchJob, wanted: Sequence[_RemoteFile]) -> str:
     """Return what to download by hand, and where to put it."""
     missing = [(one.url, job.folder / one.path) for one in wanted if not (job.folder / one.path).is_file()]
-    steps = "; ".join(f"download {url} by hand and put it at {target}" for url, target in missing)
-    return f"{steps}; then fetch again."
+    return (
+        "; ".join(f"download {url} by hand and put it at {target}" for url, target in missing) + "; then fetch again."
+    )
 
 
 def _by_hand_all(source: DownloadSource, record: Record) -> str:

@@ -19,16 +19,9 @@ from harness.fetch.sources import Hub
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
-_TIMEOUT = 60.0
-
 
 class Listing(msgspec.Struct, frozen=True):
-    """The files of a revision.
-
-    Attributes:
-        revision: commit.
-        files: what the hub publishes of each file that is included, by path.
-    """
+    """The commit of a revision, and what the hub publishes of each file that is included, by path."""
 
     revision: str
     files: dict[str, Expected]
@@ -63,8 +56,7 @@ def list_files(hub: Hub) -> Listing:
         found = {file.rfilename: _expected(file) for file in info.siblings or [] if _included(hub, file.rfilename)}
     except (KeyError, TypeError, AttributeError) as error:
         raise _invalid(hub, error) from error
-    unsafe = next(filter(is_unsafe, found), None)
-    if unsafe is not None:
+    if (unsafe := next(filter(is_unsafe, found), None)) is not None:
         raise UserError(f"{hub.repository} lists the file {unsafe!r:.80}, which is not a plain path: do not use it.")
     if not found:
         raise UserError(f"{hub.repository} has no file like {', '.join(hub.include)}: correct the source's `include`.")
@@ -81,13 +73,12 @@ def _model_info(hub: Hub) -> "ModelInfo":
     try:
         # Without token=False the library would send the user's credentials to whatever HF_ENDPOINT names.
         return HfApi(endpoint=endpoint(), token=False).model_info(
-            hub.repository, revision=hub.revision or "main", files_metadata=True, timeout=_TIMEOUT
+            hub.repository, revision=hub.revision or "main", files_metadata=True, timeout=60.0
         )
     except HfHubHTTPError as error:
         code = error.response.status_code if error.response is not None else "an error"
-        raise UserError(
-            f"{page(hub, hub.revision)} is refused (the hub answers {code}): check repository and revision."
-        ) from error
+        where = page(hub, hub.revision)
+        raise UserError(f"{where} is refused (the hub answers {code}): check repository and revision.") from error
     except HFValidationError as error:
         raise UserError(f"{hub.repository!r:.80} is not a repository's name: correct the source.") from error
     except requests.JSONDecodeError as error:

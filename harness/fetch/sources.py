@@ -13,12 +13,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class SourceFile(ManifestTable, frozen=True):
-    """One file at an address.
+    """One file at an address, with its path below the source's target.
 
-    Attributes:
-        url: its address.
-        path: its path below the source's target.
-        sha256: its checksum; empty where none is published, so that the first download's is recorded and enforced.
+    Where no sha256 is published it is empty: that of the first download is recorded and enforced.
     """
 
     url: str
@@ -34,10 +31,9 @@ class SourceFile(ManifestTable, frozen=True):
 
 
 class Hub(ManifestTable, frozen=True):
-    """A model on the Hugging Face hub, which publishes checksums of its files.
+    """A model on the Hugging Face hub, e.g. `Qwen/Qwen2-Audio-7B`; the hub publishes checksums of its files.
 
     Attributes:
-        repository: e.g. `Qwen/Qwen2-Audio-7B`.
         include: shell patterns of the files to fetch.
         revision: commit; empty for the newest one at the first fetch, which is recorded and used from then on.
     """
@@ -51,12 +47,8 @@ class DownloadSource(ManifestTable, frozen=True):
     """Something that can be fetched.
 
     Attributes:
-        name: its name for `harness fetch`.
-        title: description in one line.
-        licence: the licence under which it may be used.
         target: folder of its files; a relative path is read against the project's folder.
-        files: files at addresses of their own.
-        hub: files on the hub.
+        files: files at addresses of their own; otherwise `hub` names files on the hub.
         unpack: for a source whose one file is an archive, the folder in it that is unpacked; otherwise empty.
     """
 

@@ -22,9 +22,8 @@ def find_command(name: str, variable: str, advice: str) -> str:
     beside = str(Path(sys.executable).parent)
     found = shutil.which(named) if named else shutil.which(name, path=beside) or shutil.which(name)
     if found is None:
-        missing = (
-            f"{variable} names {named}, which is not a command" if named else f"The command {name} is not installed"
-        )
+        wrong = f"{variable} names {named}, which is not a command"
+        missing = wrong if named else f"The command {name} is not installed"
         raise UserError(f"{missing}: {advice}, or set {variable} to its path.")
     return found
 
@@ -64,12 +63,10 @@ def read_lines(path: Path, expected: int) -> list[str]:
     try:
         lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     except OSError as error:
-        raise UserError(
-            f"The resegmenter wrote no {path.name} ({error.strerror}): check that it is the right program."
-        ) from error
+        wrong = f"The resegmenter wrote no {path.name} ({error.strerror})"
+        raise UserError(f"{wrong}: check that it is the right program.") from error
     kept = lines[:expected] if not any(line.strip() for line in lines[expected:]) else lines
     if len(kept) != expected:
-        raise UserError(
-            f"The resegmenter wrote {len(lines)} lines for {expected} references: install a supported version."
-        )
+        wrong = f"The resegmenter wrote {len(lines)} lines for {expected} references"
+        raise UserError(f"{wrong}: install a supported version.")
     return kept

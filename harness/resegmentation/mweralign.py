@@ -10,8 +10,6 @@ from harness.resegmentation.command import find_command, read_lines, run_command
 from harness.resegmentation.resegmenter import RESEGMENTERS, Pieces, Resegmenter, Talk
 from harness.resegmentation.text_mapping import SPACELESS
 
-_ADVICE = "install it with `pip install mweralign`"
-
 
 def tokenizer(target: str) -> str:
     """Return the tokenizer that works offline: `cj` for Chinese and Japanese, else `none` (white space)."""
@@ -19,7 +17,7 @@ def tokenizer(target: str) -> str:
 
 
 def _command() -> str:
-    return find_command("mweralign", "HARNESS_MWERALIGN", _ADVICE)
+    return find_command("mweralign", "HARNESS_MWERALIGN", "install it with `pip install mweralign`")
 
 
 @cache

@@ -10,12 +10,12 @@ from harness.resegmentation.command import find_command, read_lines, run_command
 from harness.resegmentation.resegmenter import RESEGMENTERS, Pieces, Resegmenter, Talk
 from harness.resegmentation.text_mapping import SPACELESS
 
-_ADVICE = "get it from RWTH Aachen's Human Language Technology group"
 _TOKEN = re.compile(r"[!-ÿ]+|\S")
 
 
 def _command() -> str:
-    return find_command("mwerSegmenter", "HARNESS_MWERSEGMENTER", _ADVICE)
+    advice = "get it from RWTH Aachen's Human Language Technology group"
+    return find_command("mwerSegmenter", "HARNESS_MWERSEGMENTER", advice)
 
 
 def _identity(target: str) -> str:

@@ -15,13 +15,11 @@ from harness.resegmentation.command import find_command, read_lines, run_command
 from harness.resegmentation.resegmenter import RESEGMENTERS, Pieces, Resegmenter, Talk
 from harness.resegmentation.text_mapping import SPACELESS, dense
 
-_ADVICE = "install it with `pip install omnisteval`"
 _VERSION = "import importlib.metadata as m; print(m.version('omnisteval'))"
-_RESULT = "instances.resegmented.jsonl"
 
 
 def _command() -> str:
-    return find_command("omnisteval", "HARNESS_OMNISTEVAL", _ADVICE)
+    return find_command("omnisteval", "HARNESS_OMNISTEVAL", "install it with `pip install omnisteval`")
 
 
 @cache
@@ -41,22 +39,17 @@ def _level(target: str) -> str:
 def _split(talks: Sequence[Talk], target: str) -> Pieces:
     with TemporaryDirectory() as name:
         folder = Path(name)
+        places = [f"docid={i},segid={j}" for i, talk in enumerate(talks) for j in range(len(talk.references))]
         inputs = {
-            "text_segmentation": [
-                f"docid={document},segid={number}"
-                for document, talk in enumerate(talks)
-                for number in range(len(talk.references))
-            ],
+            "text_segmentation": places,
             "ref_sentences_file": [_text(line, target) for talk in talks for line in talk.references],
             "hypothesis_file": [_text(talk.text, target) for talk in talks],
         }
-        files = [
-            option for key, lines in inputs.items() for option in (f"--{key}", str(write_lines(folder / key, lines)))
-        ]
+        files = [part for key, lines in inputs.items() for part in (f"--{key}", str(write_lines(folder / key, lines)))]
         settings = ["--hypothesis_format", "text", "--no_quality", "--no_latency", f"--{_level(target)}"]
         run_command([_command(), "longform", *files, *settings, "--output_folder", name], folder)
-        lines = iter(_read_result(folder / _RESULT, len(inputs["text_segmentation"])))
-    return [list(islice(lines, len(talk.references))) for talk in talks]
+        found = iter(_read_result(folder / "instances.resegmented.jsonl", len(places)))
+    return [list(islice(found, len(talk.references))) for talk in talks]
 
 
 def _text(text: str, target: str) -> str:

@@ -33,12 +33,10 @@ def resegment(talks: Sequence[Talk], resegmenter: Resegmenter, target: str, fold
         UserError: the tool is missing or fails, or changes words.
     """
     identity = resegmenter.identity(target)
-    inputs = [identity, target, msgspec.to_builtins(talks)]
-
-    def make() -> Resegmented:
-        return Resegmented(identity, _cut_all(talks, resegmenter, target), tuple(_missing(talks)))
-
-    return RESEGMENTATIONS.entry(folder, inputs).get(make)
+    sentence = "There is no translation of this recording, so its reference lines are scored as empty: translate it."
+    empty = [Finding(talk.wav, "missing-talk", sentence, Severity.WARNING) for talk in talks if not talk.text.split()]
+    entry = RESEGMENTATIONS.entry(folder, [identity, target, msgspec.to_builtins(talks)])
+    return entry.get(lambda: Resegmented(identity, _cut_all(talks, resegmenter, target), tuple(empty)))
 
 
 def _cut_all(talks: Sequence[Talk], resegmenter: Resegmenter, target: str) -> tuple[str, ...]:
@@ -59,8 +57,7 @@ def _cut_all(talks: Sequence[Talk], resegmenter: Resegmenter, target: str) -> tu
 
 def _ready(talk: Talk) -> Talk:
     """Return a talk prepared for a tool: safe characters, no empty reference."""
-    references = [prepare(line) for line in talk.references]
-    return Talk(talk.wav, prepare(talk.text), tuple(line for line in references if line))
+    return Talk(talk.wav, prepare(talk.text), tuple(filter(None, map(prepare, talk.references))))
 
 
 def _spread(talk: Talk, pieces: Sequence[str]) -> list[str]:
@@ -75,15 +72,6 @@ def _spread(talk: Talk, pieces: Sequence[str]) -> list[str]:
 def _check_words(talks: Sequence[Talk], lines: Sequence[str], target: str) -> None:
     """Check that the words (characters in languages without spaces) are the same before and after."""
     glue = "" if target in SPACELESS else " "
-    before = glue.join(talk.text for talk in talks).split()
-    after = glue.join(lines).split()
-    if target in SPACELESS:
-        before, after = ["".join(before)], ["".join(after)]
-    if before != after:
+    before, after = glue.join(talk.text for talk in talks).split(), glue.join(lines).split()
+    if glue.join(before) != glue.join(after):
         raise UserError("The resegmenter cut inside a word: use another one, and report this with the texts.")
-
-
-def _missing(talks: Sequence[Talk]) -> list[Finding]:
-    sentence = "There is no translation of this recording, so its reference lines are scored as empty: translate it."
-    empty = [talk for talk in talks if not talk.text.split()]
-    return [Finding(talk.wav, "missing-talk", sentence, Severity.WARNING) for talk in empty]

@@ -17,13 +17,7 @@ from harness.core.registry import Registry
 
 
 class Talk(msgspec.Struct, frozen=True):
-    """The translation of one recording, and its reference lines.
-
-    Attributes:
-        wav: the recording's file name.
-        text: its whole translation, one line.
-        references: its reference lines, in order.
-    """
+    """The whole translation of one recording as one line, and the recording's reference lines in order."""
 
     wav: str
     text: str
@@ -71,9 +65,5 @@ RESEGMENTERS: Registry[Resegmenter] = Registry("resegmenter", "harness.resegment
 
 
 def get_resegmenter(name: str) -> Resegmenter:
-    """Return a resegmenter by its name.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Return a resegmenter by its name; raise UserError where there is none."""
     return RESEGMENTERS.get(name)

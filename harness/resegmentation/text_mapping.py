@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 SPACELESS = frozenset({"ja", "zh"})
 """Languages (ISO 639-1) that put no spaces between words."""
-_SEPARATOR = "###"
-_HARMLESS_SEPARATOR = "＃＃＃"
 _SPACE_MARK = "\u2581"
 """mweralign's mark for a space inside a token."""
 _REPLACED = frozenset({"Cc", "Cs", "Cn", "Co"})
@@ -26,26 +24,19 @@ def join(texts: Sequence[str], target: str) -> str:
 
     Chinese and Japanese lines are joined without a space, except between two Latin letters.
     """
-    words = [" ".join(text.split()) for text in texts]
-    filled = [text for text in words if text]
+    filled = list(filter(None, (" ".join(text.split()) for text in texts)))
     if target not in SPACELESS:
         return " ".join(filled)
     joined = ""
     for text in filled:
-        meet = bool(_LATIN_END.search(joined) and _LATIN_START.match(text))
-        joined += f" {text}" if meet else text
+        joined += f" {text}" if _LATIN_END.search(joined) and _LATIN_START.match(text) else text
     return joined
 
 
 def prepare(text: str) -> str:
     """Return a text that is safe for a tool, with the same number of characters that are not white space."""
-    plain = " ".join(text.split()).replace(_SEPARATOR, _HARMLESS_SEPARATOR)
-    return "".join(_harmless(character) for character in plain)
-
-
-def _harmless(character: str) -> str:
-    unsafe = character == _SPACE_MARK or unicodedata.category(character) in _REPLACED
-    return "\ufffd" if unsafe else character
+    plain = " ".join(text.split()).replace("###", "＃＃＃")
+    return "".join("\ufffd" if c == _SPACE_MARK or unicodedata.category(c) in _REPLACED else c for c in plain)
 
 
 def dense(text: str) -> str:

@@ -1,6 +1,8 @@
 """Coverage: how much speech a segmentation drops, and how many sentences it splits, merges or loses."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from statistics import fmean, median
 from typing import NamedTuple
 
@@ -33,17 +35,13 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """How a segmentation covers the speech of a test set.
 
     Attributes:
-        test_set: name.
-        method: how it was segmented.
+        method: how the test set was segmented.
         against: what counts as speech: `gold` sentences, or `silero` for the intervals of silero-vad.
         speech_seconds: all speech.
         dropped_seconds: speech in no segment.
         outside_seconds: audio in segments that is not speech.
-        sentences: number of sentences, or of intervals of speech.
-        split: sentences that overlap several segments.
-        merged: sentences that share a segment with another one.
-        lost: sentences that overlap no segment.
-        segments: number of segments.
+        sentences: number of sentences, or of intervals of speech; `segments` is the number of segments.
+        split: sentences that overlap several segments; `merged` ones share a segment, `lost` ones overlap none.
         lengths: of the segments.
     """
 
@@ -80,8 +78,8 @@ def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: 
     """Compare a segmentation with the sentences, or intervals of speech, of the same recordings."""
     held, spoken = _by_recording(segmentation.segments), _by_recording(sentences)
     common = sum(_shared(_union(spoken[wav]), _union(held.get(wav, []))) for wav in spoken)
-    speech = sum(map(_total, spoken.values()))
-    found = [one for wav in spoken for one in _sentence_coverages(spoken[wav], held.get(wav, []))]
+    speech, lengths = sum(map(_total, spoken.values())), [segment.duration for segment in segmentation.segments]
+    found = sum((_faults(spoken[wav], held.get(wav, [])) for wav in spoken), Counter[str]())
     return Coverage(
         test_set=segmentation.test_set,
         method=segmentation.method,
@@ -90,25 +88,18 @@ def coverage(segmentation: Segmentation, sentences: Sequence[Segment], against: 
         dropped_seconds=round(max(0.0, speech - common), 3),
         outside_seconds=round(max(0.0, sum(map(_total, held.values())) - common), 3),
         sentences=len(sentences),
-        split=sum(one.split for one in found),
-        merged=sum(one.merged for one in found),
-        lost=sum(one.lost for one in found),
+        split=found["split"],
+        merged=found["merged"],
+        lost=found["lost"],
         segments=len(segmentation.segments),
-        lengths=_lengths([segment.duration for segment in segmentation.segments]),
+        lengths=Lengths(*(round(of(lengths), 4) if lengths else 0.0 for of in (min, median, fmean, max))),
     )
-
-
-class _SentenceCoverage(NamedTuple):
-    split: bool
-    merged: bool
-    lost: bool
 
 
 def _by_recording(segments: Iterable[Segment]) -> dict[str, list[Stretch]]:
     found: dict[str, list[Stretch]] = {}
     for segment in segments:
-        stretch = Stretch(segment.offset, segment.offset + segment.duration)
-        found.setdefault(segment.wav, []).append(stretch)
+        found.setdefault(segment.wav, []).append(Stretch(segment.offset, segment.offset + segment.duration))
     return {wav: sorted(stretches) for wav, stretches in found.items()}
 
 
@@ -139,17 +130,12 @@ def _shared(left: Sequence[Stretch], right: Sequence[Stretch]) -> float:
     return shared
 
 
-def _sentence_coverages(sentences: Sequence[Stretch], segments: Sequence[Stretch]) -> list[_SentenceCoverage]:
-    """Return how the segments of a recording cover each of its sentences; both sorted by start."""
+def _faults(sentences: Sequence[Stretch], segments: Sequence[Stretch]) -> Counter[str]:
+    """Count the sentences of a recording that are split, merged or lost by its segments; both sorted by start."""
     overlaps = [_overlapping(sentence, segments) for sentence in sentences]
-    counts: dict[int, int] = {}
-    for places in overlaps:
-        for place in places:
-            counts[place] = counts.get(place, 0) + 1
-    return [
-        _SentenceCoverage(len(places) > 1, any(counts[place] > 1 for place in places), not places)
-        for places in overlaps
-    ]
+    counts = Counter(chain.from_iterable(overlaps))
+    merged = sum(any(counts[place] > 1 for place in one) for one in overlaps)
+    return Counter(split=sum(len(one) > 1 for one in overlaps), merged=merged, lost=sum(not one for one in overlaps))
 
 
 def _overlapping(sentence: Stretch, segments: Sequence[Stretch]) -> list[int]:
@@ -162,10 +148,3 @@ def _overlapping(sentence: Stretch, segments: Sequence[Stretch]) -> list[int]:
         if shared >= min(OVERLAP, (sentence.stop - sentence.start) / 2):
             found.append(place)
     return found
-
-
-def _lengths(durations: Sequence[float]) -> Lengths:
-    if not durations:
-        return Lengths(0.0, 0.0, 0.0, 0.0)
-    rounded = (round(value, 4) for value in (min(durations), median(durations), fmean(durations), max(durations)))
-    return Lengths(*rounded)

@@ -43,17 +43,18 @@ def cut(recording: Recording, frames: Frames, settings: Segmenting) -> Cut:
     Empty spans, which the published algorithms return for a recording without speech, are left out; a span that is
     longer than the model's window is divided further; a segment ends at the end of the recording at the latest.
     """
-    wav, limits = recording.path.name, Limits(settings.max_seconds, settings.min_seconds, settings.threshold)
+    limits = Limits(settings.max_seconds, settings.min_seconds, settings.threshold)
     spans = [span for span in _ALGORITHMS[settings.algorithm](frames, limits) if span.stop > span.start]
     bounded = [part for span in spans for part in _within_window(frames, span, settings)]
     segments = tuple(_segment(recording, frames, span) for span in bounded)
-    notes = (
-        *_silent(wav, frames, spans, limits),
-        *_too_long(wav, frames, spans, settings),
-        *_dropped(wav, frames, spans, limits),
-        *(_shifted(wav, frames, limits) if settings.algorithm is Algorithm.PSTRM else ()),
-    )
-    return Cut(segments, notes)
+    notes = {
+        "no-speech": _silent(frames, spans, limits),
+        "over-max": _too_long(frames, spans, settings),
+        "speech-dropped": _dropped(frames, spans, limits),
+        "shifted": _shifted(frames, limits) if settings.algorithm is Algorithm.PSTRM else "",
+    }
+    found = [Finding(recording.path.name, rule, note, Severity.WARNING) for rule, note in notes.items() if note]
+    return Cut(segments, tuple(found))
 
 
 def _within_window(frames: Frames, span: Span, settings: Segmenting) -> tuple[Span, ...]:
@@ -70,31 +71,25 @@ def _segment(recording: Recording, frames: Frames, span: Span) -> Segment:
     return Segment(recording.path.name, offset, min(duration, room))
 
 
-def _warning(wav: str, rule: str, sentence: str) -> Finding:
-    return Finding(wav, rule, sentence, Severity.WARNING)
-
-
-def _silent(wav: str, frames: Frames, spans: Sequence[Span], limits: Limits) -> tuple[Finding, ...]:
+def _silent(frames: Frames, spans: Sequence[Span], limits: Limits) -> str:
     if spans or (frames.probabilities >= limits.threshold).any():
-        return ()
-    sentence = f"No frame reaches the threshold {limits.threshold:g}, so the recording has no segment: check it."
-    return (_warning(wav, "no-speech", sentence),)
+        return ""
+    return f"No frame reaches the threshold {limits.threshold:g}, so the recording has no segment: check it."
 
 
-def _too_long(wav: str, frames: Frames, spans: Sequence[Span], settings: Segmenting) -> tuple[Finding, ...]:
+def _too_long(frames: Frames, spans: Sequence[Span], settings: Segmenting) -> str:
     lengths = [frames.duration(span) for span in spans]
     over = [length for length in lengths if length > settings.max_seconds]
     beyond = sum(length > settings.window for length in lengths)
     if not over:
-        return ()
-    sentence = (
+        return ""
+    return (
         f"{len(over)} segments are longer than {settings.max_seconds:g} s, the longest {max(over):.2f} s; {beyond} of "
         f"them were longer than the model's window of {settings.window:g} s and have been divided."
     )
-    return (_warning(wav, "over-max", sentence),)
 
 
-def _dropped(wav: str, frames: Frames, spans: Sequence[Span], limits: Limits) -> tuple[Finding, ...]:
+def _dropped(frames: Frames, spans: Sequence[Span], limits: Limits) -> str:
     """Report how much of the speech that the segmenter found is in no segment; the frame of a split does not count."""
     outside = frames.probabilities >= limits.threshold
     for span in spans:
@@ -103,20 +98,14 @@ def _dropped(wav: str, frames: Frames, spans: Sequence[Span], limits: Limits) ->
     outside[[frame for frame in at_splits if frame < len(outside)]] = False
     lost = int(outside.sum())
     if not lost:
-        return ()
-    sentence = (
+        return ""
+    return (
         f"{frames.seconds(lost):.2f} s of what the segmenter classifies as speech are in no segment: the algorithms "
         "pdac-whole and pstrm-aligned drop none."
     )
-    return (_warning(wav, "speech-dropped", sentence),)
 
 
-def _shifted(wav: str, frames: Frames, limits: Limits) -> tuple[Finding, ...]:
+def _shifted(frames: Frames, limits: Limits) -> str:
     _, shift = pstrm_cuts(frames, limits)
-    if not shift:
-        return ()
-    sentence = (
-        f"pSTRM as published places later segments too early, the last one by {frames.seconds(shift):.2f} s: use the "
-        "algorithm pstrm-aligned."
-    )
-    return (_warning(wav, "shifted", sentence),)
+    late = f"pSTRM as published places later segments too early, the last one by {frames.seconds(shift):.2f} s"
+    return f"{late}: use the algorithm pstrm-aligned." if shift else ""

@@ -16,10 +16,8 @@ def fixed(recording: Recording, max_seconds: float) -> tuple[Segment, ...]:
     """
     end = math.floor(recording.seconds * 10**DECIMALS) / 10**DECIMALS
     count = max(1, math.ceil(end / max_seconds))
-    borders = [round(end * i / count, DECIMALS) for i in range(count + 1)]
-    return tuple(
-        Segment(recording.path.name, start, round(stop - start, DECIMALS)) for start, stop in pairwise(borders)
-    )
+    borders, wav = [round(end * i / count, DECIMALS) for i in range(count + 1)], recording.path.name
+    return tuple(Segment(wav, start, round(stop - start, DECIMALS)) for start, stop in pairwise(borders))
 
 
 def _segment(request: SegmentationRequest) -> SegmentationResult:

@@ -24,12 +24,7 @@ from harness.testsets.testset import TestSet
 
 
 class StoredFrames(msgspec.Struct, frozen=True):
-    """The frame rate of a recording's probabilities, and the checksum of the file that holds them.
-
-    Attributes:
-        rate: frames per second.
-        sha256: of the `.npy` file beside the envelope.
-    """
+    """Frames per second of a recording's probabilities, and the sha256 of the `.npy` file that holds them."""
 
     rate: float
     sha256: str
@@ -64,10 +59,8 @@ def all_frames(test_set: TestSet, classifier: FrameClassifier, workdir: WorkDir)
     digests = directory_digests(test_set.audio, test_set.file_order, workdir.cache)
     with progress(f"classify frames of {test_set.name}", sum(map(classifier.units, recordings))) as advance:
         for recording, wav in zip(recordings, test_set.file_order, strict=True):
-            inputs = [classifier.identity, digests[wav].sha256]
-            entry = FRAMES.entry(workdir.segmentations / "frames", inputs)
-            stored = entry.read()
-            if stored is not None:
+            entry = FRAMES.entry(workdir.segmentations / "frames", [classifier.identity, digests[wav].sha256])
+            if (stored := entry.read()) is not None:
                 frames = _read(entry.path.with_suffix(".npy"), stored)
                 advance(classifier.units(recording))
             else:

@@ -1,12 +1,13 @@
 """Frame probabilities, and spans of frames."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Probabilities: TypeAlias = "NDArray[np.float64]"
 DECIMALS = 4
 """Decimals of a second in segmentations; the published algorithms compare lengths after this rounding."""
 
@@ -20,14 +21,9 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Frames:
-    """Frame probabilities of one recording.
+    """Probabilities of one recording's frames (float64, shape (frames,), between 0 and 1), and frames per second."""
 
-    Attributes:
-        probabilities: float64, shape (frames,), between 0 and 1.
-        rate: frames per second.
-    """
-
-    probabilities: "NDArray[np.float64]"
+    probabilities: Probabilities
     rate: float
 
     def seconds(self, frames: int) -> float:
@@ -41,13 +37,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of segments.
-
-    Attributes:
-        max_seconds: segments are shorter than this.
-        min_seconds: halves of a split are longer than this.
-        threshold: probability from which a frame is speech.
-    """
+    """Segments are shorter than max_seconds, halves of a split longer than min_seconds, speech is from threshold on."""
 
     max_seconds: float
     min_seconds: float

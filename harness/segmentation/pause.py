@@ -50,12 +50,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class PauseDetector:
-    """Finds the pauses of one recording.
-
-    Attributes:
-        recording: the recording.
-        silence_db: level from which on samples are silent, in dB relative to the recording's loudness.
-    """
+    """Finds the pauses of one recording; below `silence_db`, relative to its loudness, samples are silent."""
 
     recording: Recording
     silence_db: float
@@ -90,10 +85,8 @@ class PauseDetector:
         for offset, block in self._blocks(within, shortest):
             audio = AudioSegment(block.tobytes(), sample_width=2, frame_rate=RATE, channels=1)
             for start, stop in detect_silence(audio, shortest, self.loudness + self.silence_db, _STEP):
-                pause = Interval(offset + start, offset + stop)
-                if found and pause.start <= found[-1].stop:
-                    pause = Interval(found.pop().start, pause.stop)
-                found.append(pause)
+                joined = bool(found) and offset + start <= found[-1].stop
+                found.append(Interval(found.pop().start if joined else offset + start, offset + stop))
         return found
 
     def _blocks(self, within: Interval, overlap: int) -> Iterator[tuple[int, "NDArray[np.int16]"]]:
@@ -115,22 +108,19 @@ def split_at_pauses(recording: Recording, settings: Segmenting) -> Cut:
     Raises:
         UserError: the recording does not read.
     """
-    detector = PauseDetector(recording, settings.pause.silence_db)
+    detector, name = PauseDetector(recording, settings.pause.silence_db), recording.path.name
     if detector.loudness < _SILENT:
-        return Cut((), (_warning(recording, "no-speech", "is silent, so it has no segment: check the recording."),))
+        sentence = "is silent, so it has no segment: check the recording."
+        return Cut((), (Finding(name, "no-speech", sentence, Severity.WARNING),))
     longest, shortest = max(1, int(1000 * settings.max_seconds)), int(1000 * settings.pause.pause_seconds)
     parts = _between(detector.whole, detector.pauses(detector.whole, shortest))
     divided = [piece for part in parts for piece in _divide(detector, part, longest, shortest)]
     short = int(1000 * max(settings.pause.short_seconds, settings.min_seconds))
     intervals = _widen(_join(divided, longest, short), longest, detector.whole)
-    segments = tuple(Segment(recording.path.name, one.start / 1000, one.length / 1000) for one in intervals)
+    segments = tuple(Segment(name, one.start / 1000, one.length / 1000) for one in intervals)
     abutting = sum(before.stop == after.start for before, after in pairwise(divided))
     sentence = f"has no pause at {abutting} of the places where its segments had to be divided."
-    return Cut(segments, (_warning(recording, "no-pause", sentence),) if abutting else ())
-
-
-def _warning(recording: Recording, rule: str, sentence: str) -> Finding:
-    return Finding(recording.path.name, rule, sentence, Severity.WARNING)
+    return Cut(segments, (Finding(name, "no-pause", sentence, Severity.WARNING),) if abutting else ())
 
 
 def _between(within: Interval, pauses: Sequence[Interval]) -> list[Interval]:
@@ -145,10 +135,8 @@ def _divide(detector: PauseDetector, part: Interval, longest: int, pause: int) -
         return [part]
     if pause <= _SHORTEST_PAUSE:
         count = -(-part.length // longest)
-        return [
-            Interval(part.start + part.length * i // count, part.start + part.length * (i + 1) // count)
-            for i in range(count)
-        ]
+        borders = [part.start + part.length * i // count for i in range(count + 1)]
+        return [Interval(*pair) for pair in pairwise(borders)]
     shorter = max(pause // 2, _SHORTEST_PAUSE)
     pieces = _between(part, detector.pauses(part, shorter))
     return [one for piece in pieces for one in _divide(detector, piece, longest, shorter)]
@@ -173,8 +161,7 @@ def _join(parts: Sequence[Interval], longest: int, short: int) -> list[Interval]
 
 def _widen(parts: Sequence[Interval], longest: int, whole: Interval) -> list[Interval]:
     """Extend each part into the pauses around it: by `_MARGIN`, at most to their middle, and never beyond `longest`."""
-    middles = [(before.stop + after.start) // 2 for before, after in pairwise(parts)]
-    borders = [whole.start, *middles, whole.stop]
+    borders = [whole.start, *((before.stop + after.start) // 2 for before, after in pairwise(parts)), whole.stop]
     widened = []
     for part, (left, right) in zip(parts, pairwise(borders), strict=True):
         margin = min(_MARGIN, (longest - part.length) // 2)
@@ -186,8 +173,7 @@ def _segment(request: SegmentationRequest) -> SegmentationResult:
     settings, pause = request.settings, request.settings.pause
     limits = f"max:{settings.max_seconds:g}|min:{settings.min_seconds:g}|short:{pause.short_seconds:g}"
     silence = f"pause:{pause.pause_seconds:g}|silence:{pause.silence_db:g} dB"
-    method = f"pause|{silence}|{limits}|pydub:{version('pydub')}"
-    return request.stored(method, lambda: _cuts(request))
+    return request.stored(f"pause|{silence}|{limits}|pydub:{version('pydub')}", lambda: _cuts(request))
 
 
 def _cuts(request: SegmentationRequest) -> Iterator[tuple[Recording, Cut]]:

@@ -47,9 +47,7 @@ class _SpeechIndex:
     """The frames of a recording with an index, so that a span is trimmed in constant time."""
 
     def __init__(self, frames: Frames, limits: Limits) -> None:
-        self.frames = frames
-        self.limits = limits
-        self.values = frames.probabilities
+        self.frames, self.limits, self.values = frames, limits, frames.probabilities
 
     @cached_property
     def _speech_from(self) -> "NDArray[np.int64]":
@@ -74,7 +72,6 @@ class _SpeechIndex:
         return Span(first, int(self._speech_until[stop])) if first < stop else Span(start, start)
 
     def halves(self, span: Span, split: int) -> tuple[Span, Span]:
-        """Return the two sides of a frame in a span, each trimmed."""
         return self.trim(span.start, split), self.trim(split + 1, span.stop)
 
     def long_enough(self, span: Span) -> bool:
@@ -107,12 +104,10 @@ _Rule = Callable[[_SpeechIndex, Span], tuple[Span, ...] | None]
 
 
 def _divide(index: _SpeechIndex, rule: _Rule) -> tuple[Span, ...]:
-    done: list[Span] = []
-    waiting = [index.trim(0, len(index.values))]
+    done, waiting = [], [index.trim(0, len(index.values))]
     while waiting:
         span = waiting.pop()
-        too_long = index.frames.duration(span) >= index.limits.max_seconds
-        parts = rule(index, span) if too_long else None
+        parts = rule(index, span) if index.frames.duration(span) >= index.limits.max_seconds else None
         if parts is None:
             done.append(span)
         else:
@@ -133,9 +128,7 @@ def _strict(index: _SpeechIndex, span: Span) -> tuple[Span, ...]:
 
 def _not_strict(index: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:
     split = index.best_split(span)
-    if split is None or index.values[split] > index.limits.threshold:
-        return None
-    return index.halves(span, split)
+    return None if split is None or index.values[split] > index.limits.threshold else index.halves(span, split)
 
 
 def _whole(index: _SpeechIndex, span: Span) -> tuple[Span, ...] | None:

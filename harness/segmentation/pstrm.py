@@ -5,13 +5,7 @@ spans, its faults included: where it joins the rest of a part with the rest of t
 lost, and each time all later spans move one frame too early. `pstrm_aligned` keeps every frame in its place.
 """
 
-from typing import TYPE_CHECKING
-
-from harness.segmentation.frames import Frames, Limits, Span
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from harness.segmentation.frames import Frames, Limits, Probabilities, Span
 
 NOISE_SECONDS = 0.2
 """Segments of pSTRM that are shorter than this are dropped as noise by the published script."""
@@ -34,21 +28,14 @@ def pstrm_aligned(frames: Frames, limits: Limits) -> tuple[Span, ...]:
     while rest.stop > rest.start:
         head = Span(rest.start, min(rest.start + max(most, 1), rest.stop))
         cut = _weakest(values[head.start : head.stop], least, threshold)
-        if cut is None:
-            done.append(head)
-            rest = _trimmed(values, Span(head.stop, rest.stop), threshold)
-        else:
-            done.append(_trimmed(values, Span(head.start, head.start + cut), threshold))
-            rest = _trimmed(values, Span(head.start + cut, rest.stop), threshold)
+        end = head.stop if cut is None else head.start + cut
+        done.append(head if cut is None else _trimmed(values, Span(head.start, end), threshold))
+        rest = _trimmed(values, Span(end, rest.stop), threshold)
     return tuple(span for span in done if span.stop > span.start)
 
 
 def pstrm_cuts(frames: Frames, limits: Limits) -> tuple[tuple[Span, ...], int]:
-    """Cut as the published function does.
-
-    Returns:
-        The spans, some of them empty, and by how many frames the last of them is too early.
-    """
+    """Cut as the published function does; return spans, some empty, and by how many frames the last is too early."""
     values, threshold = frames.probabilities.copy(), limits.threshold
     most, least = int(limits.max_seconds * frames.rate), int(limits.min_seconds * frames.rate)
     done: list[Span] = []
@@ -74,7 +61,7 @@ def pstrm_cuts(frames: Frames, limits: Limits) -> tuple[tuple[Span, ...], int]:
     return tuple(done), shift
 
 
-def _weakest(head: "NDArray[np.float64]", least: int, threshold: float) -> int | None:
+def _weakest(head: Probabilities, least: int, threshold: float) -> int | None:
     """Return the least likely frame from `least` on, or None where it is speech or there is none."""
     import numpy as np
 
@@ -84,7 +71,7 @@ def _weakest(head: "NDArray[np.float64]", least: int, threshold: float) -> int |
     return None if head[cut] > threshold else cut
 
 
-def _joined(values: "NDArray[np.float64]", left: Span, right: Span) -> Span:
+def _joined(values: Probabilities, left: Span, right: Span) -> Span:
     """Move the frames of `left` by one, so that they overwrite the frame before `right`; return the joined span."""
     values[left.start + 1 : left.stop + 1] = values[left.start : left.stop].copy()
     return Span(left.start + 1, right.stop)
@@ -94,7 +81,7 @@ def _moved(span: Span, shift: int) -> Span:
     return Span(span.start - shift, span.stop - shift)
 
 
-def _trimmed(values: "NDArray[np.float64]", span: Span, threshold: float) -> Span:
+def _trimmed(values: Probabilities, span: Span, threshold: float) -> Span:
     """Return the span from its first to its last frame above the threshold, or an empty span at its start."""
     import numpy as np
 

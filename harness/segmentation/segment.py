@@ -17,15 +17,11 @@ from harness.testsets.testset import TestSet
 def segment(test_set: TestSet, settings: Segmenting, workdir: WorkDir, device: str = "cpu") -> Segmentation:
     """Segment a test set by the method that a task's settings name for it; findings are logged.
 
-    Args:
-        test_set: what to segment.
-        settings: the task's `segmenting`.
-        workdir: where segmentations and frame probabilities are stored; stored results are read.
-        device: torch's name of the device that models run on.
+    Segmentations and frame probabilities are stored in the work directory; stored results are read. `device` is torch's
+    name of the device that models run on.
 
     Raises:
-        UserError: there is no such method or it does not suit the set, a recording does not read, or a model is
-            missing.
+        UserError: there is no such method or it does not suit the set, a recording does not read, or a model is absent.
     """
     made = segment_with_findings(test_set, settings, workdir, device)
     for finding in made.findings:

@@ -23,12 +23,7 @@ from harness.testsets.testset import TestSet
 
 
 class SegmentationResult(msgspec.Struct, frozen=True):
-    """A segmentation and the findings about it.
-
-    Attributes:
-        segmentation: the segments.
-        findings: about recordings and segments.
-    """
+    """A segmentation, and findings about its recordings and segments."""
 
     segmentation: Segmentation
     findings: tuple[Finding, ...] = ()
@@ -46,14 +41,7 @@ SEGMENTATIONS = Store("segmentation", SegmentationResult, 2)
 
 @dataclass(frozen=True)
 class SegmentationRequest:
-    """What a segmenter is called with.
-
-    Attributes:
-        test_set: what to segment.
-        settings: the task's `segmenting`.
-        workdir: where segmentations and frame probabilities are stored.
-        device: torch's name of the device that models run on.
-    """
+    """What a segmenter is called with: a test set, the task's settings, and torch's name of the models' device."""
 
     test_set: TestSet
     settings: Segmenting

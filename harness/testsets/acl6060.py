@@ -9,7 +9,7 @@ The release has no time stamps: they are recovered by searching each gold file's
 not read, since their `<abstract>` blocks are not well-formed; the text files have the same content.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +26,7 @@ _SAMPLE_BYTES = 2
 
 @dataclass(frozen=True)
 class Acl6060Layout:
-    """Paths of the files of one split.
-
-    Attributes:
-        root: the split's folder.
-        split: `dev` or `eval`.
-    """
+    """Paths of the files of one split (`dev` or `eval`) below its folder."""
 
     root: Path
     split: str
@@ -66,7 +61,7 @@ def read_file_order(path: Path) -> tuple[str, ...]:
     Raises:
         UserError: it is missing or empty, names a talk twice, or has a name that leaves the folder.
     """
-    talks = tuple(line.strip() for line in _lines(path) if line.strip())
+    talks = tuple(filter(None, read_sentences(path)))
     if not talks:
         raise UserError(f"{path} names no talk: restore the released file.")
     for talk in talks:
@@ -83,24 +78,15 @@ def read_sentences(path: Path) -> tuple[str, ...]:
     Raises:
         UserError: it is missing or not UTF-8.
     """
-    return tuple(line.strip() for line in _lines(path))
-
-
-def _lines(path: Path) -> list[str]:
     try:
         text = read_bounded(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error}): restore the released file.") from error
-    lines = text.split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
+    return tuple(line.strip() for line in text.removesuffix("\n").split("\n")) if text else ()
 
 
 def read_release(request: LayoutRequest, root: Path) -> TestSet:
-    """Read a test set in the layout of the release.
-
-    Args:
-        request: the manifest, and where inspections are remembered.
-        root: folder of the split's folder.
+    """Read a test set in the layout of the release; `root` is the parent of the split's folder.
 
     Raises:
         UserError: a file is missing, damaged, or inconsistent with another one.
@@ -113,15 +99,14 @@ def read_release(request: LayoutRequest, root: Path) -> TestSet:
     manifest.check_counts(layout.root, len(talks), sentences)
     check_sentence_count(layout, sentences)
     gold = Segmentation(manifest.name, "gold", recover_segments(layout, talks, sentences))
-    file_order = tuple(f"{talk}.wav" for talk in talks)
-    digests = [[wav, sha256_of(layout.full / wav)] for wav in file_order]
+    digests = [[f"{talk}.wav", sha256_of(layout.full / f"{talk}.wav")] for talk in talks]
     found = [one for wav, digest in digests for one in examine(layout.full / wav, digest, request.workdir.cache)]
     return TestSet(
         name=manifest.name,
         campaign_name=manifest.campaign_name,
         dataset=manifest.dataset,
         audio=layout.full,
-        file_order=file_order,
+        file_order=tuple(f"{talk}.wav" for talk in talks),
         gold=gold,
         source=texts[manifest.source],
         references={code: texts[code] for code in manifest.targets},
@@ -144,13 +129,12 @@ def split_folder(request: LayoutRequest) -> Path:
 
 
 def _common_length(layout: Acl6060Layout, texts: dict[str, tuple[str, ...]]) -> int:
-    lengths = {code: len(lines) for code, lines in texts.items()}
-    if len(set(lengths.values())) != 1:
-        counts = ", ".join(f"{layout.text(code).name} {count}" for code, count in lengths.items())
-        raise UserError(
-            f"The text files of {layout.root} differ in their number of lines ({counts}): restore the released files."
-        )
-    return next(iter(lengths.values()))
+    lengths = set(map(len, texts.values()))
+    if len(lengths) != 1:
+        counts = ", ".join(f"{layout.text(code).name} {len(lines)}" for code, lines in texts.items())
+        what = f"The text files of {layout.root} differ in their number of lines ({counts})"
+        raise UserError(f"{what}: restore the released files.")
+    return lengths.pop()
 
 
 def check_sentence_count(layout: Acl6060Layout, expected: int) -> None:
@@ -163,15 +147,11 @@ def check_sentence_count(layout: Acl6060Layout, expected: int) -> None:
     wanted = [layout.sentence(number).name for number in range(1, expected + 1)]
     missing = [name for name in wanted if name not in found]
     if missing:
-        raise UserError(
-            f"{layout.gold / missing[0]} is missing ({len(missing)} of {expected} gold segments are): restore the "
-            "released files."
-        )
-    if len(found) > expected:
-        surplus = min(found - set(wanted))
-        raise UserError(
-            f"{layout.gold} has {surplus}, but there are only {expected} lines of text: restore the released files."
-        )
+        lost = f"{layout.gold / missing[0]} is missing ({len(missing)} of {expected} gold segments are)"
+        raise UserError(f"{lost}: restore the released files.")
+    if surplus := found - set(wanted):
+        more = f"{layout.gold} has {min(surplus)}, but there are only {expected} lines of text"
+        raise UserError(f"{more}: restore the released files.")
 
 
 def recover_segments(layout: Acl6060Layout, talks: Sequence[str], sentences: int) -> tuple[Segment, ...]:
@@ -180,59 +160,34 @@ def recover_segments(layout: Acl6060Layout, talks: Sequence[str], sentences: int
     Sentence numbers run through the talks in FILE_ORDER's order. Neighbours may overlap (by up to 0.56 s in the
     release), so each search starts one sample after the *start* of the previous segment.
 
-    Args:
-        layout: paths of the files.
-        talks: talk ids in FILE_ORDER's order.
-        sentences: number of gold segments.
-
     Returns:
         One segment per sentence, in order; offsets and durations are exact multiples of a sample.
 
     Raises:
         UserError: a file does not read, or a gold segment is not found after the one before it.
     """
-    finder = _SliceFinder(_recordings(layout, talks))
-    return tuple(finder.find(layout.sentence(number)) for number in range(1, sentences + 1))
-
-
-def _recordings(layout: Acl6060Layout, talks: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    for talk in talks:
-        name = f"{talk}.wav"
-        yield name, read_pcm(layout.full / name)
-
-
-class _SliceFinder:
-    """Finds slices of the talks in order; each search continues after the start of the previous slice."""
-
-    def __init__(self, recordings: Iterator[tuple[str, bytes]]) -> None:
-        self._recordings = recordings
-        self._wav, self._pcm = next(recordings)
-        self._next = 0
-
-    def find(self, path: Path) -> Segment:
-        """Return the segment at which the file's samples are found next."""
+    recordings = ((f"{talk}.wav", read_pcm(layout.full / f"{talk}.wav")) for talk in talks)
+    (wav, pcm), begin, segments = next(recordings), 0, []
+    for path in map(layout.sentence, range(1, sentences + 1)):
         needle = read_pcm(path)
-        while (start := self._search(needle)) < 0:
-            self._wav, self._pcm = self._following(path)
-            self._next = 0
-        self._next = start + _SAMPLE_BYTES
-        return Segment(self._wav, start / _SAMPLE_BYTES / RATE, len(needle) / _SAMPLE_BYTES / RATE)
+        while (start := _find_samples(pcm, needle, begin)) < 0:
+            following = next(recordings, None)
+            if following is None:
+                raise UserError(
+                    f"{path} is not found in the recordings after the segment before it: restore FILE_ORDER, full_wavs "
+                    "and segmented_wavs, which do not match."
+                )
+            (wav, pcm), begin = following, 0
+        begin = start + _SAMPLE_BYTES
+        segments.append(Segment(wav, start / _SAMPLE_BYTES / RATE, len(needle) / _SAMPLE_BYTES / RATE))
+    return tuple(segments)
 
-    def _search(self, needle: bytes) -> int:
-        start = self._pcm.find(needle, self._next)
-        # A match at an odd byte is not at the border of a sample.
-        while start > 0 and start % _SAMPLE_BYTES:
-            start = self._pcm.find(needle, start + 1)
-        return start
 
-    def _following(self, path: Path) -> tuple[str, bytes]:
-        following = next(self._recordings, None)
-        if following is None:
-            raise UserError(
-                f"{path} is not found in the recordings after the segment before it: restore FILE_ORDER, full_wavs and "
-                "segmented_wavs, which do not match."
-            )
-        return following
+def _find_samples(pcm: bytes, needle: bytes, begin: int) -> int:
+    start = pcm.find(needle, begin)
+    while start > 0 and start % _SAMPLE_BYTES:  # a match at an odd byte is not at the border of a sample
+        start = pcm.find(needle, start + 1)
+    return start
 
 
 def _read(request: LayoutRequest) -> TestSet:

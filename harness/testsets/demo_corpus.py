@@ -27,14 +27,7 @@ ROOT = Path("2") / "acl_6060"
 
 @dataclass(frozen=True)
 class DemoSentence:
-    """One sentence of the corpus.
-
-    Attributes:
-        talk: talk id.
-        start: first sample.
-        end: sample after the last.
-        texts: the sentence by language code.
-    """
+    """One sentence of the corpus: samples [start, end) of a talk, and its texts by language code."""
 
     talk: str
     start: int
@@ -44,13 +37,7 @@ class DemoSentence:
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """One split as committed.
-
-    Attributes:
-        folder: the committed folder.
-        split: `dev` or `eval`.
-        languages: codes of the languages to write, the source language first.
-    """
+    """One split (`dev` or `eval`) as committed, and codes of the languages to write, the source language first."""
 
     folder: Path
     split: str
@@ -70,13 +57,8 @@ class DemoCorpus:
 def materialise(corpus: DemoCorpus, name: str, workdir: WorkDir) -> Path:
     """Write the corpus as an unpacked ACL 60/60 archive, unless it is in the work directory already.
 
-    Args:
-        corpus: what to write.
-        name: begins the folder's name, for people; the key that follows identifies it.
-        workdir: where the test sets are.
-
-    Returns:
-        The parent of the split's folder.
+    Return the parent of the split's folder. `name` begins the written folder's name, for people; the key that follows
+    it identifies the corpus.
 
     Raises:
         UserError: a file of the corpus is missing or damaged, or another process is writing it.
@@ -93,18 +75,19 @@ def materialise(corpus: DemoCorpus, name: str, workdir: WorkDir) -> Path:
 
 def _write(corpus: DemoCorpus, layout: Acl6060Layout) -> None:
     talks = read_file_order(corpus.folder / "FILE_ORDER")
-    sentences = _read_sentences(corpus)
+    path = corpus.folder / "sentences.jsonl"
+    rows = enumerate(read_bounded(path).splitlines(), start=1)
+    sentences = [_sentence(f"{path}, line {number}", row, corpus.languages) for number, row in rows]
     order = [talks.index(sentence.talk) if sentence.talk in talks else -1 for sentence in sentences]
     if order != sorted(order) or -1 in order:
-        raise UserError(f"{corpus.folder / 'sentences.jsonl'} does not follow FILE_ORDER: restore the demo's corpus.")
+        raise UserError(f"{path} does not follow FILE_ORDER: restore the demo's corpus.")
     layout.full.mkdir(parents=True)
     layout.gold.mkdir(parents=True)
     number = 1
     for talk in talks:
         number = _write_talk(corpus, layout, talk, [s for s in sentences if s.talk == talk], number)
     for language in corpus.languages:
-        lines = "".join(f"{sentence.texts[language]}\n" for sentence in sentences)
-        write_bytes(layout.text(language), lines.encode())
+        write_bytes(layout.text(language), "".join(f"{one.texts[language]}\n" for one in sentences).encode())
     write_bytes(layout.file_order, "".join(f"{talk}\n" for talk in talks).encode())
 
 
@@ -131,12 +114,6 @@ def _decode(path: Path) -> bytes:
     if rate != RATE or samples.ndim != 1:
         raise UserError(f"{path} is not mono at {RATE} Hz: restore the demo's corpus.")
     return bytes(samples.astype("<i2").tobytes())
-
-
-def _read_sentences(corpus: DemoCorpus) -> list[DemoSentence]:
-    path = corpus.folder / "sentences.jsonl"
-    rows = enumerate(read_bounded(path).splitlines(), start=1)
-    return [_sentence(f"{path}, line {number}", row, corpus.languages) for number, row in rows]
 
 
 def _sentence(where: str, row: bytes, languages: Sequence[str]) -> DemoSentence:

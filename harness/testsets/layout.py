@@ -28,7 +28,6 @@ class TestSetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """The description of a test set.
 
     Attributes:
-        name: the test set's name.
         dataset: the data set that it belongs to, as provenance names it.
         campaign_name: its folder in the campaign's archive.
         layout: name of the layout of its files. `acl6060`: the release of ACL 60/60. `demo`: the demo's corpus, as
@@ -40,9 +39,7 @@ class TestSetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         split: `dev` or `eval`; empty for a set that is not part of a release.
         source: language code of the speech.
         targets: language codes of the references; empty for a set without references.
-        licence: the licence under which it may be used.
-        talks: expected number of recordings, or None where it is not fixed.
-        sentences: expected number of sentences, or None where it is not fixed.
+        talks: expected number of recordings, or None where it is not fixed; `sentences` likewise.
         url: where it can be downloaded.
     """
 
@@ -74,20 +71,13 @@ class TestSetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         """
         for what, found, expected in (("talks", talks, self.talks), ("sentences", sentences, self.sentences)):
             if expected is not None and found != expected:
-                raise UserError(
-                    f"{where} has {found} {what}, but its manifest expects {expected}: restore the released files."
-                )
+                wrong = f"{where} has {found} {what}, but its manifest expects {expected}"
+                raise UserError(f"{wrong}: restore the released files.")
 
 
 @dataclass(frozen=True)
 class LayoutRequest:
-    """What a layout's function is called with.
-
-    Attributes:
-        manifest: of the test set.
-        path: the manifest's file.
-        workdir: where converted files are written.
-    """
+    """What a layout's function is called with: a manifest, its file, and where converted files are written."""
 
     manifest: TestSetManifest
     path: Path

@@ -17,9 +17,8 @@ def test_set_name(entry: str) -> str:
     Raises:
         UserError: the file is missing or does not read.
     """
-    if not entry.endswith(".toml"):
-        return entry
-    return manifests.read_toml(Path(entry), TestSetManifest, FORMAT).name
+    is_file = entry.endswith(".toml")
+    return manifests.read_toml(Path(entry), TestSetManifest, FORMAT).name if is_file else entry
 
 
 def campaign_name(entry: str) -> str:
@@ -47,11 +46,9 @@ def load_if_published(name: str, task: Task, workdir: WorkDir) -> TestSet | None
 
 
 def load_test_set(name: str, workdir: WorkDir) -> TestSet:
-    """Import a test set; files that were converted already are read from the work directory.
+    """Import the test set of a manifest's name, or of the path of a .toml file.
 
-    Args:
-        name: name of a manifest, or path of a .toml file.
-        workdir: where converted files are written.
+    Converted files are written to the work directory and read from there the next time.
 
     Raises:
         UserError: there is no such manifest or layout, or a file of the set is missing, damaged or inconsistent.

@@ -5,11 +5,6 @@ from harness.core.errors import UserError
 from harness.testsets.load import test_set_name
 
 
-def set_entry(task: Task, direction: str, name: str) -> str:
-    """Return the task's entry for the test set of this name; the name itself where the task has none."""
-    return next((entry for entry in task.sets(direction) if test_set_name(entry) == name), name)
-
-
 def set_names(task: Task, direction: str) -> tuple[str, ...]:
     """Return the names of the task's test sets in a direction; an entry whose .toml file is gone is left out."""
     names = []

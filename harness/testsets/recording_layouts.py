@@ -1,5 +1,7 @@
 """Layouts of test sets that are handed out as recordings: the campaign's archives, and folders of audio."""
 
+from pathlib import Path
+
 from harness.core.errors import UserError
 from harness.core.files import key_of, sha256_of
 from harness.testsets.layout import KEY_FORMAT, LAYOUTS, LayoutRequest
@@ -10,17 +12,17 @@ from harness.testsets.testset import TestSet
 
 
 def _archive(request: LayoutRequest) -> TestSet:
-    _check_folder(request)
-    manifest = request.manifest
-    return _read(request, import_archive(find_archive(manifest.folder), manifest.name, request.workdir))
+    archive = find_archive(_existing(request))
+    return _read(request, import_archive(archive, request.manifest.name, request.workdir))
 
 
 def _audio(request: LayoutRequest) -> TestSet:
-    return _read(request, _import_folder(request))
+    return _read(request, import_folder(_existing(request), request.manifest.name, request.workdir))
 
 
 def _folder(request: LayoutRequest) -> TestSet:
-    found, folder = _import_folder(request), request.manifest.folder
+    folder = _existing(request)
+    found = import_folder(folder, request.manifest.name, request.workdir)
     if any(finding.rule == "file-order" for finding in found.findings):
         raise UserError(
             f"{folder} has recordings that no FILE_ORDER names: add them to {folder / 'FILE_ORDER'}, one talk id per "
@@ -29,15 +31,11 @@ def _folder(request: LayoutRequest) -> TestSet:
     return _read(request, found)
 
 
-def _import_folder(request: LayoutRequest) -> Recordings:
-    _check_folder(request)
-    return import_folder(request.manifest.folder, request.manifest.name, request.workdir)
-
-
-def _check_folder(request: LayoutRequest) -> None:
-    if not request.manifest.folder.is_dir():
-        source = f" ({request.manifest.url})" if request.manifest.url else ""
-        raise request.missing(request.manifest.folder, f"put the campaign's download{source} there")
+def _existing(request: LayoutRequest) -> Path:
+    folder, url = request.manifest.folder, request.manifest.url
+    if not folder.is_dir():
+        raise request.missing(folder, f"put the campaign's download{f' ({url})' if url else ''} there")
+    return folder
 
 
 def _read(request: LayoutRequest, found: Recordings) -> TestSet:
@@ -48,15 +46,14 @@ def _read(request: LayoutRequest, found: Recordings) -> TestSet:
     if given is not None:
         check_against_gold(folder, sentences, given)
     manifest.check_counts(manifest.folder, len(found.talks), len(given or sentences.wavs))
-    file_order = tuple(f"{talk}.wav" for talk in found.talks)
     gold = Segmentation(manifest.name, "gold", given) if given is not None else None
-    digests = [[wav, sha256_of(found.audio / wav)] for wav in file_order]
+    digests = [[f"{talk}.wav", sha256_of(found.audio / f"{talk}.wav")] for talk in found.talks]
     return TestSet(
         name=manifest.name,
         campaign_name=manifest.campaign_name,
         dataset=manifest.dataset,
         audio=found.audio,
-        file_order=file_order,
+        file_order=tuple(f"{talk}.wav" for talk in found.talks),
         gold=gold,
         source=sentences.texts.get(manifest.source),
         references={code: sentences.texts[code] for code in manifest.targets},

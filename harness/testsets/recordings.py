@@ -22,7 +22,7 @@ from harness.core.files import key_of, publish_directory, read_bounded, write_by
 from harness.core.findings import Finding, Severity
 from harness.core.locks import exclusive
 from harness.core.progress import progress
-from harness.core.store import Store, StoreEntry
+from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.testsets.acl6060 import read_file_order
 from harness.testsets.segments import Segment
@@ -39,13 +39,7 @@ _FILES = 10_000
 
 @dataclass(frozen=True)
 class Recordings:
-    """Recordings in the work directory.
-
-    Attributes:
-        root: their folder.
-        talks: talk ids in the order of FILE_ORDER.
-        findings: warnings about them, e.g. that channels were averaged.
-    """
+    """A folder of recordings in the work directory, talk ids in the order of FILE_ORDER, and warnings about them."""
 
     root: Path
     talks: tuple[str, ...]
@@ -75,9 +69,9 @@ def find_archive(folder: Path) -> Path:
             raise UserError(f"{folder} has {found[0].name} and {found[1].name}: keep only the one to import.")
         if found:
             return found[0]
+    kinds = f"{ARCHIVES[0]} or {ARCHIVES[1]}"
     raise UserError(
-        f"{folder} has no archive of recordings: put the campaign's download there "
-        f"({ARCHIVES[0]} or {ARCHIVES[1]}) under its original name."
+        f"{folder} has no archive of recordings: put the campaign's download there ({kinds}) under its original name."
     )
 
 
@@ -91,8 +85,8 @@ def import_archive(archive: Path, name: str, workdir: WorkDir) -> Recordings:
     digests = directory_digests(archive.parent, [archive.name], workdir.cache)
     final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'archive', digests[archive.name]])[:16]}"
     if not final.is_dir():
+        inside = final.with_name(f"{final.name}.partial") / "unpacked"
         with exclusive(final, f"is importing {name}", workdir.locks):
-            inside = _partial(final) / "unpacked"
             shutil.rmtree(inside, ignore_errors=True)
             unpack(archive, inside)
             _write(_RecordingFolder(archive, inside), final)
@@ -136,12 +130,8 @@ def _segments(path: Path, talks: Sequence[str]) -> tuple[Segment, ...]:
         talk = segment.wav if segment.wav in order else segment.wav.rpartition(".")[0]
         if talk not in order:
             raise UserError(f"{path} names {segment.wav!r:.80}, which is not a recording of the set: restore it.")
-        given.append((order[talk], Segment(f"{talk}.wav", segment.offset, segment.duration)))
-    return tuple(segment for _, segment in sorted(given, key=lambda pair: pair[0]))
-
-
-def _partial(final: Path) -> Path:
-    return final.with_name(f"{final.name}.partial")
+        given.append(Segment(f"{talk}.wav", segment.offset, segment.duration))
+    return tuple(sorted(given, key=lambda segment: order[segment.wav.removesuffix(".wav")]))
 
 
 class _RecordingFolder:
@@ -150,14 +140,13 @@ class _RecordingFolder:
     def __init__(self, origin: Path, folder: Path) -> None:
         self.origin = origin
         self.folder = folder
-        self._files = _plain_files(origin, folder)
-        self.talks = self._by_talk([path for path in self._files if path.suffix.lower() in SUFFIXES])
-        self.order = self._single([path for path in self._files if path.name == "FILE_ORDER"])
-        self.segments = self._single([path for path in self._files if path.suffix.lower() in {".yaml", ".yml"}])
+        files = _plain_files(origin, folder)
+        self.talks = self._by_talk([path for path in files if path.suffix.lower() in SUFFIXES])
+        self.order = self._single([path for path in files if path.name == "FILE_ORDER"])
+        self.segments = self._single([path for path in files if path.suffix.lower() in {".yaml", ".yml"}])
         if not self.talks:
-            raise UserError(
-                f"{origin} has no recording ({', '.join(SUFFIXES[:4])}, ...): name the folder that has them."
-            )
+            kinds = ", ".join(SUFFIXES[:4])
+            raise UserError(f"{origin} has no recording ({kinds}, ...): name the folder that has them.")
 
     def names(self) -> list[str]:
         """Return the paths of all files that are read, relative to the folder."""
@@ -167,10 +156,8 @@ class _RecordingFolder:
     def _by_talk(self, paths: Sequence[Path]) -> dict[str, Path]:
         talks: dict[str, Path] = {}
         for path in paths:
-            talk = path.name[: -len(path.suffix)]
-            if talk in talks:
-                raise UserError(f"{self.origin} has {talks[talk].name} twice, or also as {path.name}: keep one.")
-            talks[talk] = path
+            if (other := talks.setdefault(path.name[: -len(path.suffix)], path)) is not path:
+                raise UserError(f"{self.origin} has {other.name} twice, or also as {path.name}: keep one.")
         return talks
 
     def _single(self, paths: Sequence[Path]) -> Path | None:
@@ -184,17 +171,16 @@ class _RecordingFolder:
         if self.order is None:
             sentence = "has no FILE_ORDER, so its recordings are sorted by name."
             return tuple(sorted(self.talks)), [Finding(self.origin.name, "file-order", sentence, Severity.WARNING)]
-        talks = tuple(self._talk(entry) for entry in read_file_order(self.order))
+        named = {path.name: talk for talk, path in self.talks.items()} | {talk: talk for talk in self.talks}
+        entries = read_file_order(self.order)
+        if unknown := [entry for entry in entries if entry not in named]:
+            raise UserError(
+                f"{self.origin} has no recording of {unknown[0]!r}, which its FILE_ORDER names: restore it."
+            )
+        talks = tuple(named[entry] for entry in entries)  # an entry is a talk's id, which may have dots, or a file name
         left_out = sorted(set(self.talks) - set(talks))
         sentence = "is not in FILE_ORDER and is left out."
         return talks, [Finding(self.talks[t].name, "file-order", sentence, Severity.WARNING) for t in left_out]
-
-    def _talk(self, entry: str) -> str:
-        """Return the talk that a line of FILE_ORDER denotes: its id (which may have dots), or a file name."""
-        names = {path.name: talk for talk, path in self.talks.items()}
-        if entry not in self.talks and entry not in names:
-            raise UserError(f"{self.origin} has no recording of {entry!r}, which its FILE_ORDER names: restore it.")
-        return entry if entry in self.talks else names[entry]
 
 
 def _plain_files(origin: Path, folder: Path) -> list[Path]:
@@ -210,7 +196,7 @@ def _plain_files(origin: Path, folder: Path) -> list[Path]:
 
 
 def _write(source: _RecordingFolder, final: Path) -> None:
-    partial = _partial(final)
+    partial = final.with_name(f"{final.name}.partial")
     talks, findings = source.ordered()
     if source.segments is not None:
         _segments(source.segments, talks)  # raises before hours of audio are decoded
@@ -221,15 +207,11 @@ def _write(source: _RecordingFolder, final: Path) -> None:
     if source.segments is not None:
         write_bytes(partial / "segments.yaml", read_bounded(source.segments, 16 << 20))
     write_bytes(partial / "FILE_ORDER", "".join(f"{talk}\n" for talk in talks).encode())
-    _findings(partial, final).write(tuple(findings))
+    # The folder's final name has the key of the recordings.
+    FINDINGS.entry(partial, final.name, "findings").write(tuple(findings))
     shutil.rmtree(partial / "unpacked", ignore_errors=True)
     shutil.rmtree(partial / "findings", ignore_errors=True)
     publish_directory(partial, final)
-
-
-def _findings(folder: Path, final: Path) -> StoreEntry[tuple[Finding, ...]]:
-    """Return the entry of an import's findings; the folder's final name has the key of the recordings."""
-    return FINDINGS.entry(folder, final.name, "findings")
 
 
 def _import_talk(source: Path, talk: str, partial: Path) -> Iterable[Finding]:
@@ -242,8 +224,7 @@ def _import_talk(source: Path, talk: str, partial: Path) -> Iterable[Finding]:
 
 
 def _read(final: Path) -> Recordings:
-    entry = _findings(final, final)
-    found = entry.read()
-    if found is None:
+    entry = FINDINGS.entry(final, final.name, "findings")
+    if (found := entry.read()) is None:
         raise UserError(f"{entry.path} is missing: {FINDINGS.advice}.")
     return Recordings(final, read_file_order(final / "FILE_ORDER"), found)

@@ -40,19 +40,16 @@ def read_texts(folder: Path, talks: Sequence[str], source: str, targets: Sequenc
     wavs: list[str] = []
     for talk in talks if languages else ():
         lines = {language: read_sentences(folder / f"{talk}.{language}.txt") for language in languages}
-        _check_equal(folder, talk, {language: len(found) for language, found in lines.items()})
-        for language, found in lines.items():
-            texts[language] += found
+        counts = {language: len(found) for language, found in lines.items()}
+        if len(set(counts.values())) != 1:
+            found = ", ".join(f"{language} {count}" for language, count in counts.items())
+            raise UserError(
+                f"The texts of {talk} in {folder} differ in their number of lines ({found}): restore the files."
+            )
+        for language in languages:
+            texts[language] += lines[language]
         wavs += [f"{talk}.wav"] * len(lines[languages[0]])
     return ReferenceTexts(tuple(wavs), {language: tuple(lines) for language, lines in texts.items()})
-
-
-def _check_equal(folder: Path, talk: str, counts: dict[str, int]) -> None:
-    if len(set(counts.values())) != 1:
-        found = ", ".join(f"{language} {count}" for language, count in counts.items())
-        raise UserError(
-            f"The texts of {talk} in {folder} differ in their number of lines ({found}): restore the files."
-        )
 
 
 def check_against_gold(folder: Path, sentences: ReferenceTexts, segments: Sequence[Segment]) -> None:
@@ -67,6 +64,5 @@ def check_against_gold(folder: Path, sentences: ReferenceTexts, segments: Sequen
     for wav in dict.fromkeys((*gold, *sentences.wavs)):
         lines, given = sentences.wavs.count(wav), gold.count(wav)
         if lines != given:
-            raise UserError(
-                f"{folder} has {lines} line(s) for the {given} given segment(s) of {wav}: restore the files."
-            )
+            found = f"{lines} line(s) for the {given} given segment(s) of {wav}"
+            raise UserError(f"{folder} has {found}: restore the files.")

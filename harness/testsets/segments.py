@@ -10,8 +10,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     Attributes:
         wav: the recording's file name in the test set, e.g. `2022.acl-long.268.wav`.
-        offset: start, in seconds.
-        duration: in seconds.
+        offset: start in seconds; `duration` is in seconds too.
     """
 
     wav: str
@@ -23,7 +22,6 @@ class Segmentation(msgspec.Struct, frozen=True):
     """All segments of a test set, talks in the order of FILE_ORDER.
 
     Attributes:
-        test_set: name of the test set.
         method: `gold`, or the segmenter with everything that determines its segments.
         segments: in the order in which translations are written.
     """

@@ -19,14 +19,10 @@ def to_yaml(segments: Iterable[Segment]) -> bytes:
     """Return segments as YAML, one line each, in their order, as SHAS writes them."""
     import yaml
 
-    rows = [_row(segment) for segment in segments]
+    fixed = {"rW": 0, "uW": 0, "speaker_id": "NA"}
+    rows = [{"duration": one.duration, "offset": one.offset, **fixed, "wav": one.wav} for one in segments]
     text = yaml.safe_dump(rows, default_flow_style=None, sort_keys=False, allow_unicode=True, width=math.inf)
     return str(text).encode()
-
-
-def _row(segment: Segment) -> dict[str, str | float]:
-    place: dict[str, str | float] = {"duration": segment.duration, "offset": segment.offset}
-    return {**place, "rW": 0, "uW": 0, "speaker_id": "NA", "wav": segment.wav}
 
 
 def read_yaml(path: Path) -> tuple[Segment, ...]:
@@ -81,12 +77,7 @@ def from_file(test_set: TestSet, path: Path) -> Segmentation:
 
 
 def check_ends(audio: Path, segments: Sequence[Segment], path: Path) -> None:
-    """Check that every segment ends with its recording at the latest.
-
-    Args:
-        audio: folder of the recordings.
-        segments: segments of any of them.
-        path: the file that they were read from.
+    """Check that every segment that was read from a file ends with its recording, in the folder `audio`, at the latest.
 
     Raises:
         UserError: a segment exceeds its recording.

@@ -12,9 +12,8 @@ class TestSet:
     """A test set on disk, imported and checked.
 
     Attributes:
-        name: its name, e.g. `acl6060-eval`; the name of the manifest.
-        campaign_name: the set's folder in the campaign's archive, e.g. `ACL6060`.
-        dataset: the data set that it belongs to, as provenance names it, e.g. `acl6060`.
+        name: its name and that of its manifest, e.g. `acl6060-eval`; `campaign_name` is its folder in the campaign's
+            archive, e.g. `ACL6060`, and `dataset` the data set that provenance names, e.g. `acl6060`.
         audio: folder of the full recordings.
         file_order: recordings' file names (with `.wav`), in the order that the campaign specifies.
         gold: gold segmentation, or None for an unsegmented set.

@@ -5,7 +5,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,6 @@ _DIRECTORY_LIMIT = 64 << 20
 """Largest list of members of a ZIP, in bytes."""
 _RATIO_FREE = 256 << 20
 """Unpacked bytes up to which any ratio is accepted, since silence compresses well."""
-_NAME_LIMIT = 200
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, ValueError,
     RecursionError, OverflowError, struct.error,
@@ -30,11 +29,9 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Caps:
-    """Limits of an archive.
+    """Limits of an archive: number of files and folders, and unpacked bytes of all files together.
 
     Attributes:
-        members: number of files and folders.
-        bytes: unpacked size of all files together.
         ratio: unpacked size divided by the archive's size, where more than 256 MiB are unpacked.
     """
 
@@ -70,7 +67,7 @@ class _ExtractionMeter:
             raise self.refuse(name, f"comes after {self.caps.members} other members, which is the limit")
         if plain in {"", "."}:
             return ""
-        if is_unsafe(plain) or len(plain) > _NAME_LIMIT:
+        if is_unsafe(plain) or len(plain) > 200:
             raise self.refuse(name, "is not a plain path inside the archive")
         return plain
 
@@ -90,7 +87,6 @@ class _ExtractionMeter:
             raise self.refuse(name, "is a file and a folder at once") from error
 
     def count(self, name: str, size: int) -> None:
-        """Count unpacked bytes."""
         self.size += size
         if self.size > self.caps.bytes:
             raise self.refuse(name, f"brings the unpacked files above {self.caps.bytes:,} bytes")
@@ -109,7 +105,7 @@ def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, 
     Args:
         archive: the archive.
         folder: where to unpack; the caller publishes or removes it.
-        caps: limits; by default 20,000 members, 64 GiB and 50 times the archive's size.
+        caps: limits; by default those of `Caps`.
 
     Returns:
         Names of the files, relative to the folder, in the archive's order.
@@ -122,22 +118,26 @@ def unpack(archive: Path, folder: Path, caps: Caps | None = None) -> tuple[str, 
     meter = _ExtractionMeter(archive, folder, caps or Caps())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return tuple(_reader(archive)(archive, meter))
+        return tuple(_unpack_any(archive, meter))
     except _BROKEN as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{archive} is damaged or not an archive ({reason}): download it again.") from error
     except OSError as error:
-        raise UserError(
-            f"Cannot unpack {archive} into {folder}: {error.strerror or error}; free some space or correct the path."
-        ) from error
+        reason = f"{error.strerror or error}; free some space or correct the path"
+        raise UserError(f"Cannot unpack {archive} into {folder}: {reason}.") from error
 
 
-def _reader(archive: Path) -> Callable[[Path, _ExtractionMeter], Iterator[str]]:
+def _unpack_any(archive: Path, meter: _ExtractionMeter) -> Iterator[str]:
     with archive.open("rb") as stream:
         magic = stream.read(4)
-    if magic[:2] == b"\x1f\x8b":
-        return _unpack_gzip
-    return _unpack_zip if magic in {b"PK\x03\x04", b"PK\x05\x06"} else _unpack_plain
+        stream.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            with gzip.open(stream) as unzipped:
+                yield from _unpack_tar(unzipped, meter)  # type: ignore[arg-type]
+        elif magic in {b"PK\x03\x04", b"PK\x05\x06"}:
+            yield from _unpack_zip(archive, meter)
+        else:
+            yield from _unpack_tar(stream, meter)
 
 
 class _BoundedStream:
@@ -160,16 +160,6 @@ class _BoundedStream:
 
     def tell(self) -> int:
         return self._stream.tell()
-
-
-def _unpack_gzip(archive: Path, meter: _ExtractionMeter) -> Iterator[str]:
-    with gzip.open(archive, "rb") as stream:
-        yield from _unpack_tar(stream, meter)  # type: ignore[arg-type]
-
-
-def _unpack_plain(archive: Path, meter: _ExtractionMeter) -> Iterator[str]:
-    with archive.open("rb") as stream:
-        yield from _unpack_tar(stream, meter)
 
 
 def _unpack_tar(stream: IO[bytes], meter: _ExtractionMeter) -> Iterator[str]:
@@ -199,8 +189,7 @@ def _unpack_zip(path: Path, meter: _ExtractionMeter) -> Iterator[str]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             name = meter.enter(info.filename)
-            fault = next(iter(member_faults(info)), None)
-            if fault is not None:
+            if fault := next(member_faults(info), None):
                 raise meter.refuse(info.filename, f"cannot be unpacked. {fault.sentence.rstrip('.')}")
             if info.is_dir() or not name:
                 continue
@@ -211,9 +200,8 @@ def _unpack_zip(path: Path, meter: _ExtractionMeter) -> Iterator[str]:
 
 def _check_directory(path: Path) -> None:
     """Refuse a list of members that would fill the memory before the first member is checked."""
-    size = path.stat().st_size
     with path.open("rb") as stream:
-        stream.seek(max(0, size - (1 << 16) - 22))
+        stream.seek(max(0, path.stat().st_size - (1 << 16) - 22))
         tail = stream.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < 22:

@@ -9,8 +9,7 @@ from harness.segmentation.shas.frame_classifier import ShasFrameClassifier
 
 
 def _segment(request: SegmentationRequest) -> SegmentationResult:
-    classifier = ShasFrameClassifier(request.settings.shas, request.device, request.workdir)
-    return segment_frames(request, classifier)
+    return segment_frames(request, ShasFrameClassifier(request.settings.shas, request.device, request.workdir))
 
 
 SEGMENTERS.add("shas", Segmenter(Basis.MODEL, _segment), __name__)

@@ -5,6 +5,7 @@ which is the only class that is accepted beside plain values and tensors.
 """
 
 import argparse
+import math
 import pickle
 import re
 from dataclasses import dataclass
@@ -32,7 +33,6 @@ class Classifier:
     """A frame classifier as its file holds it.
 
     Attributes:
-        weights: by name.
         encoder_layers: the encoder's layers whose output it was trained on.
         layers: number of its own transformer layers.
     """
@@ -49,8 +49,7 @@ class Classifier:
     @property
     def feed_forward(self) -> int:
         """Width inside its transformer layers; 1 where it has none."""
-        name = "transformer.layers.0.linear1.weight"
-        return int(self.weights[name].shape[0]) if self.layers else 1
+        return int(self.weights["transformer.layers.0.linear1.weight"].shape[0]) if self.layers else 1
 
 
 def load_shas(checkpoint: Path, encoder: Path, device: str) -> ShasModel:
@@ -86,17 +85,14 @@ def read_classifier(path: Path) -> Classifier:
     except OSError as error:
         raise UserError(f"Cannot read the SHAS checkpoint {path}: {error.strerror or error}.") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        # What torch refuses, without its advice to load the file in an unsafe way.
+        refused = re.search(r"WeightsUnpickler error: (.*?)(?: Please |\n|$)", str(error))
+        reason = (refused.group(1) if refused else type(error).__name__).strip(" .")
         raise UserError(
-            f"{path} does not load as weights and arguments alone ({_reason(error)}): use the published file; nothing "
-            "else is ever executed."
+            f"{path} does not load as weights and arguments alone ({reason}): use the published file; nothing else is "
+            "ever executed."
         ) from error
     return _checked(path, value)
-
-
-def _reason(error: Exception) -> str:
-    """Return what torch refuses, without its advice to load the file in an unsafe way."""
-    refused = re.search(r"WeightsUnpickler error: (.*?)(?: Please |\n|$)", str(error))
-    return (refused.group(1) if refused else type(error).__name__).strip(" .")
 
 
 def _checked(path: Path, value: object) -> Classifier:
@@ -108,12 +104,11 @@ def _checked(path: Path, value: object) -> Classifier:
     weights, arguments = value.get("state_dict"), vars(value["args"])
     if not isinstance(weights, dict) or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
         raise wrong
-    names = ("wav2vec_keep_layers", "classifier_n_transformer_layers")
-    layers = [arguments.get(name) for name in names]
+    layers = [arguments.get(name) for name in ("wav2vec_keep_layers", "classifier_n_transformer_layers")]
     needed = ["layer_norm.weight", *(["transformer.layers.0.linear1.weight"] if layers[1] else [])]
     if not all(type(count) is int and 0 <= count <= 64 for count in layers) or any(n not in weights for n in needed):
         raise wrong
-    return Classifier(weights, arguments[names[0]], arguments[names[1]])
+    return Classifier(weights, arguments["wav2vec_keep_layers"], arguments["classifier_n_transformer_layers"])
 
 
 def _head(classifier: Classifier, path: Path) -> "nn.ModuleDict":
@@ -121,32 +116,25 @@ def _head(classifier: Classifier, path: Path) -> "nn.ModuleDict":
         head = frame_head(classifier.hidden, classifier.layers, classifier.feed_forward)
         head.load_state_dict(classifier.weights)
     except (RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"The weights in {path} do not match its arguments ({reason}): use the published file."
-        ) from error
+        wrong = f"The weights in {path} do not match its arguments ({' '.join(str(error).split())[:200]})"
+        raise UserError(f"{wrong}: use the published file.") from error
     return head.eval()
 
 
 def _read_config(directory: Path) -> "Wav2Vec2Config":
-    import math
-
     from transformers import Wav2Vec2Config
 
-    value = read_json(directory / CONFIG)
+    path = directory / CONFIG
+    value = read_json(path)
     if not isinstance(value, dict) or value.get("model_type") != "wav2vec2":
-        raise UserError(
-            f"{directory / CONFIG} does not describe a wav2vec 2.0 model: name the encoder's own directory."
-        )
+        raise UserError(f"{path} does not describe a wav2vec 2.0 model: name the encoder's own directory.")
     try:
         config = Wav2Vec2Config.from_dict(value)
         stride = math.prod(config.conv_stride)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{directory / CONFIG} does not read ({error}): restore it.") from error
+        raise UserError(f"{path} does not read ({error}): restore it.") from error
     if stride != _STRIDE:
-        raise UserError(
-            f"{directory / CONFIG} gives a frame every {stride} samples, but SHAS needs {_STRIDE}: name its encoder."
-        )
+        raise UserError(f"{path} gives a frame every {stride} samples, but SHAS needs {_STRIDE}: name its encoder.")
     return config
 
 
@@ -186,11 +174,7 @@ def weights_path(directory: Path) -> Path:
 
 
 def _bare(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
-    """Return weights under the encoder's own names.
-
-    Checkpoints from pre-training have the prefix `wav2vec2.`; those saved by older versions of torch have other names
-    for the two parts of a weight-normalised convolution.
-    """
+    """Return weights by the encoder's own names: pre-training adds a prefix, older torch names two parts otherwise."""
     old = {"conv.weight_g": "conv.parametrizations.weight.original0"}
     old |= {"conv.weight_v": "conv.parametrizations.weight.original1"}
     named = {}
@@ -205,11 +189,8 @@ def _bare(weights: "dict[str, Tensor]") -> "dict[str, Tensor]":
 def _fill(model: "Wav2Vec2Model", weights: "dict[str, Tensor]", directory: Path) -> None:
     """Load the weights of the truncated encoder; others (later layers, heads) are left out."""
     own = model.state_dict()
-    unused = {"masked_spec_embed"}
-    missing = sorted(set(own) - set(weights) - unused)
-    if missing:
+    if missing := sorted(set(own) - set(weights) - {"masked_spec_embed"}):
         raise UserError(f"{weights_path(directory)} lacks {len(missing)} weights, first {missing[0]}: restore it.")
-    wrong = [name for name in own if name in weights and weights[name].shape != own[name].shape]
-    if wrong:
+    if wrong := [name for name in own if name in weights and weights[name].shape != own[name].shape]:
         raise UserError(f"{weights_path(directory)} does not match its config.json at {wrong[0]}: restore both.")
     model.load_state_dict({name: weights.get(name, own[name]).float() for name in own})

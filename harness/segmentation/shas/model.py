@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 HEADS = 8
 """Attention heads of the classifier: fixed in the published code, and not recoverable from the weights."""
-_DROPOUT = 0.1
 _SHORTEST = 1600
 """Shortest batch in samples; shorter ones are padded, since the encoder's convolutions need 400 for a first frame."""
 
@@ -24,10 +23,7 @@ _SHORTEST = 1600
 def frame_head(hidden: int, layers: int, feed_forward: int) -> "nn.ModuleDict":
     """Return a frame classifier with random weights: transformer layers (if any), a norm and one output per frame.
 
-    Args:
-        hidden: width of the encoder's states.
-        layers: transformer layers, 0 or more.
-        feed_forward: width inside the transformer layers.
+    `hidden` is the width of the encoder's states, `feed_forward` that inside the transformer layers.
     """
     from torch import nn
 
@@ -37,25 +33,21 @@ def frame_head(hidden: int, layers: int, feed_forward: int) -> "nn.ModuleDict":
             hidden, HEADS, feed_forward, activation="gelu", batch_first=True, norm_first=True
         )
         parts["transformer"] = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-    parts["dropout"] = nn.Dropout(_DROPOUT)
+    parts["dropout"] = nn.Dropout(0.1)
     parts["layer_norm"] = nn.LayerNorm(hidden)
     parts["classification_layer"] = nn.Linear(hidden, 1)
     return nn.ModuleDict(parts)
 
 
 def frame_logits(head: "nn.ModuleDict", states: "Tensor", mask: "Tensor") -> "Tensor":
-    """Return logits of shape (windows, frames).
+    """Return logits of shape (windows, frames) for the encoder's output of shape (windows, frames, hidden).
 
-    Args:
-        head: a frame classifier.
-        states: the encoder's output, shape (windows, frames, hidden).
-        mask: shape (windows, frames), True on frames and False on padding.
+    The mask of shape (windows, frames) is True on frames and False on padding.
     """
     states = head["dropout"](states)
     if "transformer" in head:
         states = head["transformer"](states, src_key_padding_mask=~mask)
-    logits: Tensor = head["classification_layer"](head["layer_norm"](states)).squeeze(-1)
-    return logits
+    return head["classification_layer"](head["layer_norm"](states)).squeeze(-1)  # type: ignore[no-any-return]
 
 
 def truncated_encoder(config: "Wav2Vec2Config", layers: int) -> "Wav2Vec2Model":
@@ -122,7 +114,7 @@ def padded(windows: Sequence["NDArray[np.float32]"]) -> tuple["Tensor", "Tensor"
     """Return the windows padded with zeros to the longest, and a mask that is 1 on their samples, both (windows, n)."""
     import torch
 
-    longest = max(_SHORTEST, *(len(window) for window in windows))
+    longest = max(_SHORTEST, *map(len, windows))
     audio = torch.zeros(len(windows), longest)
     mask = torch.zeros(len(windows), longest, dtype=torch.long)
     for row, window in enumerate(windows):

@@ -7,13 +7,9 @@ frames, such as 30 s, ends with its last window's last frame (there the two diff
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from harness.audio.recording import RATE
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from harness.segmentation.frames import Probabilities
 
 FRAME_RATE = 49.95
 """Frames per second of wav2vec 2.0, as published; the nominal 16000/320 gives one frame too many in 20 s."""
@@ -47,12 +43,9 @@ def frame_at(sample: int) -> int:
 
 
 def windows(samples: int, length: int, start: int = 0) -> tuple[Window, ...]:
-    """Divide a recording into windows.
+    """Divide a recording of `samples` at 16 kHz, at least 1, into windows of `length` samples.
 
-    Args:
-        samples: length of the recording at 16 kHz, at least 1.
-        length: length of a window in samples.
-        start: first border after 0; each pass over a recording has another one.
+    `start` is the first border after 0; each pass over a recording has another one.
     """
     first = start if start < samples else 0
     borders = list(range(first, samples, length))
@@ -64,7 +57,7 @@ def windows(samples: int, length: int, start: int = 0) -> tuple[Window, ...]:
     return tuple(Window(*pair) for pair in pairwise(borders))
 
 
-def fill_gaps(track: "NDArray[np.float64]") -> None:
+def fill_gaps(track: Probabilities) -> None:
     """Replace NaN by the mean of the values within two frames, from left to right, in place."""
     import numpy as np
 

@@ -32,7 +32,6 @@ _SPEECH = 0.5
 """Probability from which a frame is speech: the package's default."""
 _PAUSE = 0.3
 """Seconds; shorter pauses do not end an interval of speech."""
-_WEIGHTS = Path("data") / "silero_vad.jit"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class SileroFrameClassifier:
         spec = find_spec("silero_vad")
         if spec is None or not spec.submodule_search_locations:
             raise MissingExtraError("Voice activity detection", "silero-vad", "silero")
-        path = Path(spec.submodule_search_locations[0]) / _WEIGHTS
+        path = Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.jit"
         if not path.is_file():
             raise UserError("The installed silero-vad has no model file: install version 6.2 or newer.")
         return path
@@ -77,9 +76,8 @@ class SileroFrameClassifier:
 
         parts, state = [], None
         context: Tensor = torch.zeros(CONTEXT)
-        samples = recording.samples
-        for start in range(0, samples, _BLOCK):
-            length = min(_BLOCK, samples - start)
+        for start in range(0, recording.samples, _BLOCK):
+            length = min(_BLOCK, recording.samples - start)
             block = torch.from_numpy(read_stretch(recording, start / RATE, length / RATE)[:length])
             block = torch.nn.functional.pad(block, (0, -len(block) % FRAME))
             found, state = self._model.classify(torch.cat([context, block]), state)

@@ -16,7 +16,6 @@ CONTEXT = 64
 _WIDTH = 128
 _BINS = 129
 _FRAME = 512
-_STEP = 128
 
 _PARTS = {"stft_conv.weight": "stft.forward_basis_buffer"}
 _PARTS |= {f"conv{i + 1}.{kind}": f"encoder.{i}.reparam_conv.{kind}" for i in range(4) for kind in ("weight", "bias")}
@@ -78,7 +77,7 @@ def _parts() -> "nn.ModuleDict":
 
     return nn.ModuleDict(
         {
-            "stft_conv": nn.Conv1d(1, 2 * _BINS, 256, stride=_STEP, bias=False),
+            "stft_conv": nn.Conv1d(1, 2 * _BINS, 256, stride=128, bias=False),
             "conv1": nn.Conv1d(_BINS, _WIDTH, 3, padding=1),
             "conv2": nn.Conv1d(_WIDTH, 64, 3, stride=2, padding=1),
             "conv3": nn.Conv1d(64, 64, 3, stride=2, padding=1),
