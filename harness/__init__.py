@@ -36,32 +36,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "calibration.system_artifacts": ("build_system", "find_artifact"),
-    "compression.artifact": ("Artifact", "open_artifact"),
-    "compression.plan": ("Plan", "resolve"),
-    "compression.recipe": ("Recipe", "rule"),
-    "compression.registry": ("System", "all_systems", "get_system", "system"),
-    "compression.size": ("SizeReport", "measure", "verdict"),
-    "config.task": ("Task", "load_task"),
-    "core.errors": ("UserError",),
-    "core.findings": ("Finding",),
-    "core.workdir": ("WorkDir", "open_workdir"),
-    "evaluation.evaluate": ("SystemUnderTest", "evaluate"),
-    "evaluation.evaluation_store": ("Evaluation", "load_evaluations"),
-    "inference.generate": ("generate",),
-    "inference.hypothesis": ("HypothesisSet",),
-    "inference.request": ("GenerationRequest",),
-    "pipeline.main_job": ("system_under_test",),
-    "reporting.leaderboard": ("Leaderboard", "write_leaderboard"),
-    "reporting.leaderboard.assemble": ("assemble_leaderboard",),
-    "scoring.metric": ("Score",),
-    "scoring.score_store": ("score",),
-    "submission.check": ("Expectation", "check_archive", "expectation"),
-    "submission.publish": ("present_sets",),
-    "testsets.load": ("load_test_set",),
-    "testsets.testset": ("TestSet",),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+    "calibration.system_artifacts": "build_system find_artifact", "compression.artifact": "Artifact open_artifact",
+    "compression.plan": "Plan resolve", "compression.recipe": "Recipe rule",
+    "compression.registry": "System all_systems get_system system", "compression.size": "SizeReport measure verdict",
+    "config.task": "Task load_task", "core.errors": "UserError", "core.findings": "Finding",
+    "core.workdir": "WorkDir open_workdir", "evaluation.evaluate": "SystemUnderTest evaluate",
+    "evaluation.evaluation_store": "Evaluation load_evaluations", "inference.generate": "generate",
+    "inference.hypothesis": "HypothesisSet", "inference.request": "GenerationRequest",
+    "pipeline.main_job": "system_under_test", "reporting.leaderboard": "Leaderboard write_leaderboard",
+    "reporting.leaderboard.assemble": "assemble_leaderboard", "scoring.metric": "Score", "scoring.score_store": "score",
+    "submission.check": "Expectation check_archive expectation", "submission.publish": "present_sets",
+    "testsets.load": "load_test_set", "testsets.testset": "TestSet",
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "Artifact", "Evaluation", "Expectation", "Finding", "GenerationRequest", "HypothesisSet", "Leaderboard", "Plan",
@@ -79,9 +66,7 @@ if not TYPE_CHECKING:
         """Import a public name when it is first used (PEP 562)."""
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-        globals()[name] = value
-        return value
+        return globals().setdefault(name, getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name))
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -1,15 +1,17 @@
-"""`harness generate`, `score` and `leaderboard`: translate, score, rank."""
+"""`harness generate`, `score`, `leaderboard` and `segmenters`: translate, score, rank, compare segmenters."""
 
 import click
 
 from harness.cli.options import Options, Output, common, device_option
 from harness.cli.run import leaderboard_output
 from harness.compression.registry import all_systems
+from harness.core.files import write_bytes
+from harness.core.progress import log
 from harness.evaluation.evaluate import evaluate
 from harness.inference.generate import generate
 from harness.inference.hypothesis import HypothesisSet
 from harness.pipeline.main_job import Job, system_under_test
-from harness.scoring.metric import Score
+from harness.reporting.segmenter_comparison import compare_segmenters, render_markdown
 from harness.scoring.score_store import score
 from harness.testsets.load import load_test_set
 
@@ -48,11 +50,8 @@ def score_command(
     made = _translate(options, (system, test_set, direction), device)
     settings = options.task.scoring.with_postprocess(postprocess)
     scores = score(made, load_test_set(test_set, options.workdir), options.workdir, settings)
-    return Output(scores, "\n".join(_line(entry) for entry in scores))
-
-
-def _line(entry: Score) -> str:
-    return f"{entry.metric:>5} {entry.value:8.3f} ({entry.unit}, {entry.segments} segments)  {entry.signature}"
+    lines = [f"{e.metric:>5} {e.value:8.3f} ({e.unit}, {e.segments} segments)  {e.signature}" for e in scores]
+    return Output(scores, "\n".join(lines))
 
 
 @click.command("leaderboard")
@@ -67,3 +66,23 @@ def leaderboard_command(options: Options, systems: tuple[str, ...], device: str)
             for test_set in options.task.test_sets.get(direction, ()):
                 evaluate(under_test, load_test_set(test_set, options.workdir), direction)
     return leaderboard_output(options, Job(options.task, all_systems(), options.workdir, device))
+
+
+@click.command("segmenters")
+@click.argument("system")
+@click.argument("direction")
+@click.argument("test_sets", nargs=-1)
+@device_option
+@common
+def segmenters_command(
+    options: Options, system: str, direction: str, test_sets: tuple[str, ...], device: str
+) -> Output:
+    """Segment TEST_SETS (by default all of the task's) by every method, translate with SYSTEM, and compare."""
+    options.task.language_pair(direction)
+    under_test = system_under_test(options.task, system, options.workdir, device)
+    rows = compare_segmenters(under_test, test_sets or options.task.sets(direction), direction)
+    text = render_markdown(rows)
+    path = options.workdir.leaderboard / f"segmenters-{system}-{direction}.md"
+    write_bytes(path, text.encode())
+    log(f"wrote {path}")
+    return Output(rows, text.rstrip("\n"))

@@ -22,7 +22,8 @@ def fetch_command(names: tuple[str, ...], workdir: str | None) -> Output:
     """
     if not names:
         sources = all_sources()
-        return Output(sources, "\n".join(map(_line, sources)))
+        lines = [f"{each.name:<24} {each.title} [{each.licence}] -> {each.target}" for each in sources]
+        return Output(sources, "\n".join(lines))
     found, failures = _fetch_all([load_source(name) for name in names], open_workdir(workdir))
     if not found:
         raise UserError(" ".join(failures))
@@ -40,10 +41,6 @@ def _fetch_all(sources: list[DownloadSource], workdir: WorkDir) -> tuple[list[Fe
             if len(sources) > 1:
                 log(f"{source.name}: {error}")
     return found, failures
-
-
-def _line(source: DownloadSource) -> str:
-    return f"{source.name:<24} {source.title} [{source.licence}] -> {source.target}"
 
 
 def _report(fetched: Fetched) -> str:

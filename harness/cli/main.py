@@ -14,10 +14,10 @@ _SECTIONS = {
     "Build": {
         "list": "harness.cli.systems:list_command",
         "plan": "harness.cli.systems:plan_command",
-        "build": "harness.cli.artifacts:build_command",
-        "size": "harness.cli.artifacts:size_command",
-        "sensitivity": "harness.cli.sensitivity:sensitivity_command",
-        "vocabulary": "harness.cli.vocabulary:vocabulary_command",
+        "build": "harness.cli.systems:build_command",
+        "size": "harness.cli.systems:size_command",
+        "sensitivity": "harness.cli.systems:sensitivity_command",
+        "vocabulary": "harness.cli.systems:vocabulary_command",
     },
     "Evaluate": {
         "segment": "harness.cli.segment:segment_command",
@@ -26,26 +26,25 @@ _SECTIONS = {
     },
     "Report": {
         "leaderboard": "harness.cli.evaluation:leaderboard_command",
-        "compare": "harness.cli.compare:compare_command",
-        "ladder": "harness.cli.ladder:ladder_command",
-        "segmenters": "harness.cli.segmenters:segmenters_command",
-        "tables": "harness.cli.tables:tables_command",
+        "compare": "harness.cli.reports:compare_command",
+        "ladder": "harness.cli.reports:ladder_command",
+        "segmenters": "harness.cli.evaluation:segmenters_command",
+        "tables": "harness.cli.reports:tables_command",
     },
     "Submit": {
         "pack": "harness.cli.submission:pack_command",
         "check": "harness.cli.submission:check_command",
-        "import-hypotheses": "harness.cli.external:import_command",
-        "rescore": "harness.cli.external:rescore_command",
+        "import-hypotheses": "harness.cli.submission:import_command",
+        "rescore": "harness.cli.submission:rescore_command",
     },
     "Data and training": {
         "fetch": "harness.cli.fetch:fetch_command",
-        "training-manifest": "harness.cli.training_manifest:training_manifest_command",
+        "training-manifest": "harness.cli.finetune:training_manifest_command",
         "finetune": "harness.cli.finetune:finetune_command",
     },
 }
 """The commands by section of the help, each with its import path."""
-_SUMMARY = 200
-"""Most characters of a command's summary in the help."""
+_SUMMARY = 200  # most characters of a command's summary in the help
 COMMANDS = TargetRegistry("command", "commands", {k: v for targets in _SECTIONS.values() for k, v in targets.items()})
 """All commands. Installed packages add theirs through entry points `stcompress.commands`."""
 
@@ -58,11 +57,7 @@ class _LazyGroup(click.Group):
         return list(COMMANDS.names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002
-        """Import a command and return it.
-
-        Raises:
-            UserError: there is none; the sentence suggests similar names.
-        """
+        """Import a command and return it; raises as `TargetRegistry.load`."""
         return COMMANDS.load(cmd_name, click.Command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -38,13 +38,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Options:
-    """The options that most commands share.
-
-    Attributes:
-        task: the task profile, with the limit of `--limit` where that is given.
-        workdir: the work directory.
-        as_json: whether the output is JSON instead of text.
-    """
+    """The options that most commands share; the task has the limit of `--limit` where that is given."""
 
     task: Task
     workdir: WorkDir
@@ -65,9 +59,8 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*", text)
     unit = _UNITS.get(match.group(2).lower()) if match else None
     if match is None or unit is None or float(match.group(1)) <= 0:
-        raise UserError(
-            f"{text!r} is not a valid size: write bytes, or a number with the unit B, kB, MB, GB, KiB, MiB or GiB."
-        )
+        advice = "write bytes, or a number with the unit B, kB, MB, GB, KiB, MiB or GiB"
+        raise UserError(f"{text!r} is not a valid size: {advice}.")
     return round(float(match.group(1)) * unit)
 
 

@@ -18,19 +18,14 @@ from harness.core.errors import UserError
 from harness.core.progress import log
 from harness.pipeline.main_job import Built, Failure, Job, Stage, build_stage, evaluate_stage, leaderboard_stage
 from harness.reporting.leaderboard import render_json, render_terminal, write_leaderboard
-from harness.scoring.metric import Score
 from harness.submission.manifest import load_submission
 
 
 @dataclass(frozen=True)
 class JobSelection:
-    """The part of the main job that is run.
+    """The part of the main job that is run: names of stages and systems, and the name or path of the submission.
 
-    Attributes:
-        stages: names of the stages, in any order.
-        systems: names of the systems.
-        submission: name or path of the submission manifest.
-        task: the task, with the systems that translate its blind sets.
+    The task has the systems that translate its blind sets.
     """
 
     stages: tuple[str, ...]
@@ -108,24 +103,20 @@ def _build(job: Job) -> tuple[Output, tuple[Failure, ...]]:
 
 
 def _sizes(task: Task, built: Built) -> str:
-    heading = f"{'system':<20} {'bytes':>16} {'GB':>8} {'GiB':>8} {'weights only':>16}  limit {task.limit.bytes:,}"
-    lines = [heading]
+    lines = [f"{'system':<20} {'bytes':>16} {'GB':>8} {'GiB':>8} {'weights only':>16}  limit {task.limit.bytes:,}"]
     for report, fits in zip(built.sizes, built.fits, strict=True):
-        lines.append(
-            f"{report.system:<20} {report.total:>16,} {report.total / 1e9:>8.4f} {report.total / 2**30:>8.4f} "
-            f"{report.weights:>16,}  {'PASS' if fits else 'FAIL'}"
-        )
+        total = f"{report.total:>16,} {report.total / 1e9:>8.4f} {report.total / 2**30:>8.4f}"
+        lines.append(f"{report.system:<20} {total} {report.weights:>16,}  {'PASS' if fits else 'FAIL'}")
     return "\n".join(lines)
 
 
 def _evaluate(job: Job) -> tuple[Output, tuple[Failure, ...]]:
     done = evaluate_stage(job)
-    lines = [f"{e.system:<20} {e.test_set} {e.direction}  " + _scores(e.scores) for e in done.evaluations]
+    lines = []
+    for each in done.evaluations:
+        scores = "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in each.scores) or "no reference"
+        lines.append(f"{each.system:<20} {each.test_set} {each.direction}  {scores}")
     return Output(done, "\n".join(lines)), done.failures
-
-
-def _scores(scores: tuple[Score, ...]) -> str:
-    return "  ".join(f"{entry.metric} {entry.value:.3f}" for entry in scores) or "no reference"
 
 
 def leaderboard_output(options: Options, job: Job) -> Output:

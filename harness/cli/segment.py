@@ -20,14 +20,7 @@ from harness.testsets.testset import TestSet
 
 
 class SegmentOutput(msgspec.Struct, frozen=True):
-    """Output of the command.
-
-    Attributes:
-        file: path of the YAML file that was written.
-        segmentation: the segments.
-        coverage: how much of the speech they keep, drop or split; None where it is not known where speech is.
-        findings: findings about recordings and segments.
-    """
+    """Output of the command; the coverage is None where it is not known where speech is."""
 
     file: str
     segmentation: Segmentation

@@ -8,17 +8,11 @@ import math
 
 from harness.core.manifests import ManifestTable
 
-VERSION = 1
-"""Version of the rules in `harness.inference.output_flags`, by which the repeat guard decides."""
+VERSION = 1  # of the rules in `harness.inference.output_flags`, by which the repeat guard decides
 
 
 class LengthBound(ManifestTable, frozen=True):
-    """Limits a translation by the length of its audio, in addition to `max_new_tokens`.
-
-    Attributes:
-        base: tokens for any segment, however short.
-        per_second: tokens for each second of audio.
-    """
+    """Limits a translation to `base` tokens and `per_second` more per second of audio, besides `max_new_tokens`."""
 
     base: int
     per_second: float
@@ -34,10 +28,9 @@ class LengthBound(ManifestTable, frozen=True):
 
 
 class RepeatGuard(ManifestTable, frozen=True):
-    """Decodes a segment a second time, with other settings, when its translation has the flag `repeats`.
+    """Decodes a segment a second time when its translation has the flag `repeats`.
 
-    Attributes:
-        no_repeat_ngram: in the second attempt, n-grams of this many tokens occur only once.
+    In the second attempt, n-grams of `no_repeat_ngram` tokens occur only once.
     """
 
     no_repeat_ngram: int
@@ -51,10 +44,7 @@ class RepeatGuard(ManifestTable, frozen=True):
 class DecodingGuards(ManifestTable, frozen=True):
     """Options against faulty output on noisy recordings; all are off by default.
 
-    Attributes:
-        length_bound: limits the length of each translation.
-        repeat_guard: decodes repetitive outputs again.
-        sets: names of the test sets, own or the campaign's, to which this applies; empty for all.
+    They apply to the test sets that `sets` names, own or the campaign's; empty for all.
     """
 
     length_bound: LengthBound | None = None

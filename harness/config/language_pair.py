@@ -4,13 +4,7 @@ from harness.core.manifests import ManifestTable
 
 
 class LanguagePair(ManifestTable, frozen=True):
-    """The languages of speech and translation.
-
-    Attributes:
-        source: ISO 639-1 code of the speech.
-        target: ISO 639-1 code of the translation.
-        target_name: English name of the target language, as prompts use it.
-    """
+    """The ISO 639-1 codes of speech and translation, and the target's English name, as prompts use it."""
 
     source: str
     target: str

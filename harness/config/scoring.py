@@ -21,8 +21,7 @@ class Comet(ManifestTable, frozen=True):
     """Which COMET model judges.
 
     Attributes:
-        checkpoint: folder with `hparams.yaml` and `checkpoints/model.ckpt`; a relative path is read against the
-            project's folder.
+        checkpoint: folder with `hparams.yaml` and `checkpoints/model.ckpt`, relative to the project's folder.
         hub: repository on the Hugging Face hub that the folder is a copy of; signatures name the model after it, but
             for a folder whose `card.json` has a name of its own, as the demo's has; empty for no repository.
         batch_size: segments per batch; it enters the signature, since padding changes the last digits.

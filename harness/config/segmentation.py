@@ -9,9 +9,7 @@ import msgspec
 
 from harness.core import manifests
 
-FILE = "file:"
-"""Names a segmentation made elsewhere, followed by its path, where otherwise a segmenter is named."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+FILE = "file:"  # begins, before its path, the name of a segmentation that was made elsewhere
 
 
 class Algorithm(StrEnum):
@@ -47,7 +45,7 @@ class ShasSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     def __post_init__(self) -> None:
         """Refuse values with which no recording can be classified."""
-        if self.sha256 and not _SHA256.fullmatch(self.sha256):
+        if self.sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError("segmentation.shas.sha256 must be empty or 64 hex digits in lower case")
         if not (math.isfinite(self.listen_seconds) and 1 <= self.listen_seconds <= 600):
             raise ValueError("segmentation.shas.listen_seconds must be between 1 and 600")

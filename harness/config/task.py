@@ -23,14 +23,7 @@ class Counted(StrEnum):
 
 
 class Limit(ManifestTable, frozen=True):
-    """The size limit.
-
-    Attributes:
-        bytes: the limit in bytes.
-        strict: whether the size must be below the limit; otherwise it may be equal.
-        counts: which bytes count.
-        note: where the number comes from.
-    """
+    """The size limit in bytes; a strict one must not be reached. `note` says where the number comes from."""
 
     bytes: int
     strict: bool = True
@@ -69,8 +62,7 @@ class Prompt(ManifestTable, frozen=True):
     """The request to the model.
 
     Attributes:
-        text: the request; `{target_lang}` is replaced by the target language's English name. Without `chat` it
-            contains the audio markers.
+        text: the request, with `{target_lang}` for the target's English name; without `chat`, with the audio markers.
         chat: whether the request is a user turn in the checkpoint's own chat template, after the audio.
     """
 
@@ -84,8 +76,7 @@ class Role(ManifestTable, frozen=True):
     Attributes:
         checkpoint: directory in Hugging Face's layout; a relative path refers to the project's folder.
         hub: repository of the checkpoint, or of its base model, on the Hugging Face hub.
-        pretraining: training data of the base model that the campaign provides; they do not count towards the
-            condition of a submission.
+        pretraining: the base model's training data that the campaign provides; no submission's condition counts them.
         prompt: name of one of the task's prompts.
         decoding: settings of generation.
         directions: directions that the role's systems are evaluated on.
@@ -122,20 +113,13 @@ class Task(ManifestTable, frozen=True):
     """The rules, data and settings of a campaign.
 
     Attributes:
-        name: the profile's name.
         title: one line for reports.
-        limit: size limit.
-        directions: by direction.
-        prompts: by name.
-        roles: by name.
+        directions: by their text form, e.g. `en-de`.
         development_sets: names of the test sets on which choices may be made, by direction.
         test_sets: names of the test sets that every system is measured on, by direction.
-        blind_sets: names of the test sets that the campaign scores, by direction; where there are any, an archive
-            holds these instead of the test sets.
+        blind_sets: names of the test sets that the campaign scores, by direction; if there are any, archives hold them.
         blind_systems: systems that translate the blind sets by default.
         segmentation: how recordings are segmented; a method's name alone means its published settings.
-        names: the campaign's names.
-        scoring: metrics, and the processing before them.
     """
 
     name: str
@@ -218,20 +202,14 @@ def _task(path: Path, table: Table) -> Task:
     task = manifests.convert_table(path, table, Task)
     for role_name, role in task.roles.items():
         if role.prompt not in task.prompts:
-            raise UserError(
-                f"{path}: role {role_name!r} has the prompt {role.prompt!r}, which is not defined: add it to [prompts]."
-            )
-    _check_directions(path, task)
-    return task
-
-
-def _check_directions(path: Path, task: Task) -> None:
+            reason = f"role {role_name!r} has the prompt {role.prompt!r}, which is not defined"
+            raise UserError(f"{path}: {reason}: add it to [prompts].")
     used = {direction for role in task.roles.values() for direction in role.directions}
     for direction in sorted(used | set(task.test_sets) | set(task.development_sets) | set(task.blind_sets)):
         if direction not in task.directions:
             raise UserError(f"{path}: direction {direction!r} is used but not defined: define it under [directions].")
     for direction, languages in task.directions.items():
         if languages.direction != direction:
-            raise UserError(
-                f"{path}: direction {direction!r} is defined as {languages.direction!r}: rename one of them."
-            )
+            reason = f"direction {direction!r} is defined as {languages.direction!r}"
+            raise UserError(f"{path}: {reason}: rename one of them.")
+    return task

@@ -6,8 +6,7 @@ from typing import Any
 from harness.core import manifests
 from harness.core.errors import UserError
 
-FORMAT = 2
-"""Format 2 renamed the decoding option `caution` to `guards`, and added `extends`."""
+FORMAT = 2  # renamed the decoding option `caution` to `guards`, and added `extends`
 Table = dict[str, Any]
 
 
@@ -22,7 +21,7 @@ def read_profile(path: Path, children: tuple[Path, ...] = ()) -> tuple[tuple[Pat
         children: the profiles that extend this one, from the first that was read.
 
     Returns:
-        the profiles, each after the one that it extends, with its table merged into the inherited one.
+        the profiles, each after the one that it extends, with the merged table.
 
     Raises:
         UserError: a profile is unreadable or of a newer format, extends itself or a profile that does not exist, or
@@ -52,8 +51,8 @@ def _parent(path: Path, extends: object) -> Path:
             raise UserError(f"{path} extends {extends!r}, but there is no file {parent}: correct the path.")
         return parent
     if extends not in manifests.names("tasks"):
-        known = ", ".join(manifests.names("tasks"))
-        raise UserError(f"{path} extends {extends!r}, which is not a task profile: there are {known}.")
+        what = f"{path} extends {extends!r}, which is not a task profile"
+        raise UserError(f"{what}: there are {', '.join(manifests.names('tasks'))}.")
     return manifests.find("tasks", extends)
 
 
@@ -70,10 +69,8 @@ def _refuse_renamed(path: Path, table: Table) -> None:
     """Refuse the decoding option of format 1 that has another name since format 2."""
     for name, role in _subtable(table, "roles").items():
         if isinstance(role, dict) and "caution" in _subtable(role, "decoding"):
-            raise UserError(
-                f"{path}: the decoding option `caution` of role {name!r} is called `guards` since task format 2: "
-                "rename it, and set format_version to 2."
-            )
+            reason = f"the decoding option `caution` of role {name!r} is called `guards` since task format 2"
+            raise UserError(f"{path}: {reason}: rename it, and set format_version to 2.")
 
 
 def _subtable(table: Table, key: str) -> Table:

@@ -18,10 +18,9 @@ class FileDigest(msgspec.Struct, frozen=True):
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """A cached checksum, with the file's state when it was computed.
+    """A cached checksum, with the file's state when it was computed: its times in nanoseconds, and its inode number.
 
-    The state consists of size, modification time, inode change time (both in nanoseconds) and inode number. Ordinary
-    tools cannot set the inode change time, so an edit that is hidden with `touch -d` is detected too.
+    Ordinary tools cannot set the inode change time, so an edit that is hidden with `touch -d` is detected too.
     """
 
     sum: FileDigest
@@ -34,12 +33,9 @@ _CHECKSUMS: Store[dict[str, _Row]] = Store("checksums", dict[str, _Row], format=
 
 
 def directory_digests(directory: Path, names: Iterable[str], cache: Path) -> dict[str, FileDigest]:
-    """Return the checksums of files in a directory; files that are unchanged since the last call are not read.
+    """Return the checksums of files in a directory by relative path; files unchanged since the last call are not read.
 
-    Args:
-        directory: folder to which the names are relative. The cache is found by its inode, so it may be renamed.
-        names: relative paths.
-        cache: folder for cached checksums.
+    The entry in the folder `cache` is found by the directory's inode, so the directory may be renamed.
 
     Raises:
         UserError: a file is missing or cannot be read.

@@ -10,43 +10,36 @@ class UserError(Exception):
     exit_code = 2
 
 
-class MissingExtraError(UserError):
+class _ArgumentsError(UserError):
+    """An error that is pickled with the arguments of its `__init__` instead of the sentence that is made of them."""
+
+    def __init__(self, sentence: str, *arguments: object) -> None:
+        self._arguments = arguments
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[type["_ArgumentsError"], tuple[object, ...]]:
+        return type(self), self._arguments
+
+
+class MissingExtraError(_ArgumentsError):
     """A system needs an optional library that is not installed."""
 
     def __init__(self, purpose: str, library: str, extra: str) -> None:
-        self._parts = (purpose, library, extra)
-        super().__init__(
-            f"{purpose} needs {library}, which cannot be imported here: "
-            f"install it with `pip install 'stcompress[{extra}]' -c constraints.txt`."
-        )
-
-    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str, str]]:
-        """Pickle the arguments: by default an exception is pickled with its message, which `__init__` does not take."""
-        return type(self), self._parts
+        advice = f"install it with `pip install 'stcompress[{extra}]' -c constraints.txt`"
+        sentence = f"{purpose} needs {library}, which cannot be imported here: {advice}."
+        super().__init__(sentence, purpose, library, extra)
 
 
-class NewerFormatError(UserError):
+class NewerFormatError(_ArgumentsError):
     """A file was written by a newer version of the harness."""
 
     def __init__(self, what: str, found: int, known: int) -> None:
-        self._parts = (what, found, known)
-        super().__init__(
-            f"{what} has format version {found}, but this version of the harness knows only up to {known}: "
-            "upgrade the harness to read it."
-        )
-
-    def __reduce__(self) -> tuple[type["NewerFormatError"], tuple[str, int, int]]:
-        """Pickle the arguments: by default an exception is pickled with its message, which `__init__` does not take."""
-        return type(self), self._parts
+        reason = f"{what} has format version {found}, but this version of the harness knows only up to {known}"
+        super().__init__(f"{reason}: upgrade the harness to read it.", what, found, known)
 
 
 def check_format(what: str, found: object, known: int) -> None:
-    """Refuse a file of a newer or unknown format.
-
-    Args:
-        what: name of the file in the error, e.g. its path.
-        found: the file's `format_version`.
-        known: the newest version that the caller can read.
+    """Refuse a file, named `what` in the error, whose `format_version` is not one of 1 to `known`.
 
     Raises:
         NewerFormatError: the file is newer than the caller.

@@ -15,15 +15,11 @@ import msgspec
 from harness.core.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-JSON_LIMIT = 256 << 20
-"""Largest JSON or TOML file that is read, in bytes."""
+JSON_LIMIT = 256 << 20  # bytes of the largest JSON or TOML file that is read
 
 
 def canonical_json(value: object) -> bytes:
-    """Serialise a value to its canonical JSON: sorted keys, no spaces, UTF-8.
-
-    Equal values give equal bytes, so that the sha256 of the result can serve as a content key.
-    """
+    """Serialise a value to its canonical JSON (sorted keys, no spaces, UTF-8): equal values give equal bytes."""
     plain = msgspec.to_builtins(value)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
@@ -60,9 +56,8 @@ def published(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         advice = ": free some space and run this again, it continues from there" if error.errno in _FULL else ""
-        raise UserError(
-            f"Cannot write {path}: {error.strerror or error}; nothing was changed there{advice}."
-        ) from error
+        reason = f"{error.strerror or error}; nothing was changed there{advice}"
+        raise UserError(f"Cannot write {path}: {reason}.") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -82,15 +77,13 @@ def write_json(path: Path, value: object) -> None:
 def publish_directory(partial: Path, final: Path) -> None:
     """Rename a complete `.partial` directory to its final name, replacing an older one."""
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        old = final.with_name(f".{final.name}.old")
         if final.exists():
-            old = final.with_name(f".{final.name}.old")
             shutil.rmtree(old, ignore_errors=True)
             final.replace(old)
-            partial.replace(final)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(final)
+        partial.replace(final)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise UserError(f"Cannot publish {final}: {error.strerror or error}.") from error
 

@@ -14,14 +14,7 @@ class Severity(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One result of a check.
-
-    Attributes:
-        path: the file or archive member that it is about.
-        rule: the rule's short name, e.g. `line-count`.
-        sentence: what is wrong and what to do, in one sentence.
-        severity: error or warning.
-    """
+    """One result of a check: the file or archive member, the rule (e.g. `line-count`), and what is wrong and to do."""
 
     path: str
     rule: str

@@ -12,12 +12,10 @@ from harness.core.files import key_of
 def exclusive(path: Path, work: str, folder: Path) -> Iterator[None]:
     """Hold a file or directory alone among all processes; the operating system ends the lock with the process.
 
-    The lock is a file of its own in `folder`, because a directory that is renamed when it is complete cannot hold one.
-
     Args:
         path: what is written; it need not exist.
         work: what the holder does, as an error of the others says it, e.g. `is building hqq4`.
-        folder: where lock files are, e.g. `WorkDir.locks`.
+        folder: where lock files are: a directory that is renamed when it is complete cannot hold its own.
 
     Raises:
         UserError: another process holds it, or the lock file cannot be written.
@@ -31,9 +29,8 @@ def exclusive(path: Path, work: str, folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise UserError(f"Another process {work}: wait for it, then run this again.") from error
     except OSError as error:
-        raise UserError(
-            f"Cannot write {error.filename or folder}: {error.strerror or error}: name another work directory."
-        ) from error
+        what = f"Cannot write {error.filename or folder}: {error.strerror or error}"
+        raise UserError(f"{what}: name another work directory.") from error
     try:
         yield
     finally:

@@ -17,18 +17,17 @@ class ManifestTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 _PACKAGE = Path(__file__).parents[1]
+_CLONED = _PACKAGE.parent / "data" / "manifests"
 
 
 def root() -> Path:
     """Return the folder of the manifests: beside the sources in a clone, inside the package in a wheel."""
-    clone = _PACKAGE.parent / "data" / "manifests"
-    return clone if clone.is_dir() else _PACKAGE / "manifests"
+    return _CLONED if _CLONED.is_dir() else _PACKAGE / "manifests"
 
 
 def data_root() -> Path:
     """Return the folder to which relative paths in manifests refer: the clone, or the current folder for a wheel."""
-    clone = _PACKAGE.parent
-    return clone if (clone / "data" / "manifests").is_dir() else Path.cwd()
+    return _PACKAGE.parent if _CLONED.is_dir() else Path.cwd()
 
 
 def find(kind: str, name: str) -> Path:
@@ -54,8 +53,7 @@ def read_toml(path: Path, cls: type[T], known_format: int) -> T:
     """Read a TOML manifest into a struct.
 
     Raises:
-        UserError: the file is missing, not TOML or of a newer format, or a field is missing, unknown or of a wrong
-            type.
+        UserError: as `read_table` and `convert_table`.
     """
     return convert_table(path, read_table(path, known_format), cls)
 

@@ -1,8 +1,7 @@
 """Tables in Markdown, aligned for reading the source or compact.
 
-tabulate is not used for them: it widens every header by two columns unless a global of the module is changed, and
-measures widths by wcwidth where that happens to be installed, so that the same table would not always give the same
-bytes.
+tabulate is not used: it widens every header unless a global of the module is changed, and measures widths by wcwidth
+where that is installed, so that the same table would not always give the same bytes.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,22 +13,12 @@ def escaped(text: str) -> str:
 
 
 def aligned_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int]) -> list[str]:
-    """Return the lines of a table whose columns are padded to equal width.
-
-    Args:
-        headers: one text per column.
-        rows: one text per column each.
-        left: indices of columns that are aligned at the left; the others hold numbers.
-    """
+    """Return the lines of a table whose columns are padded; those in `left` are aligned left, others hold numbers."""
     cells = [[escaped(text) for text in row] for row in (headers, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
     rules = ["-" * (width + 2) if i in left else "-" * (width + 1) + ":" for i, width in enumerate(widths)]
-    head, *body = [
-        _line(
-            [text.ljust(w) if i in left else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths, strict=True))]
-        )
-        for row in cells
-    ]
+    columns = [(width, str.ljust if i in left else str.rjust) for i, width in enumerate(widths)]
+    head, *body = [_line([pad(text, width) for text, (width, pad) in zip(row, columns, strict=True)]) for row in cells]
     return [head, f"|{'|'.join(rules)}|", *body]
 
 

@@ -27,8 +27,7 @@ def in_processes(
         work: a function of a module, since the processes import it by name; it stores its result.
         items: values that can be pickled, in the order in which they are begun.
         jobs: number of processes.
-        after: for each item, the places of the items that must be finished, whether they failed or not, before it is
-            begun.
+        after: for each item, the places of the items that must have finished or failed before it is begun.
 
     Yields:
         each item when it is finished, with the `UserError` that stopped it, or None.
@@ -60,17 +59,10 @@ def in_processes(
 
 
 def _finished(
-    pool: ProcessPoolExecutor,
-    workers: int,
-    work: Callable[[T], None],
-    items: Sequence[T],
+    pool: ProcessPoolExecutor, workers: int, work: Callable[[T], None], items: Sequence[T],
     after: Sequence[AbstractSet[int]],
-) -> Iterator[tuple[int, "Future[None]"]]:
-    """Submit the items as they become ready, and yield each with its place when it is finished.
-
-    Raises:
-        graphlib.CycleError: items wait for each other.
-    """
+) -> Iterator[tuple[int, "Future[None]"]]:  # fmt: skip
+    """Submit the items as they become ready, and yield each with its place when it is finished."""
     sorter = TopologicalSorter(dict(enumerate(after)))
     sorter.prepare()
     ready: list[int] = []
@@ -78,8 +70,7 @@ def _finished(
     while sorter.is_active():
         for place in sorter.get_ready():
             heapq.heappush(ready, place)
-        # No more items are submitted than there are processes, so that an item that becomes ready is begun before those
-        # that come after it.
+        # No more items are submitted than there are processes, so that one that becomes ready precedes later ones.
         while ready and len(running) < workers:
             place = heapq.heappop(ready)
             running[pool.submit(work, items[place])] = place

@@ -5,18 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Advance = Callable[[int], None]
-"""Reports that a number of further units are finished."""
-
+Advance = Callable[[int], None]  # reports that a number of further units are finished
 _SECONDS_BETWEEN_LINES = 5.0
+_LOGGED: set[str] = set()
 
 
 def log(sentence: str) -> None:
     """Print a message to stderr; results go to stdout, so that the two are never mixed."""
     print(sentence, file=sys.stderr, flush=True)
-
-
-_LOGGED: set[str] = set()
 
 
 def log_once(sentence: str) -> None:
@@ -28,24 +24,14 @@ def log_once(sentence: str) -> None:
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Advance]:
-    """Show the progress of some work.
-
-    Args:
-        label: what is being done, e.g. `build hqq4`.
-        total: number of units of work, in any unit.
+    """Show the progress of some work, e.g. `build hqq4`, that has `total` units of any kind.
 
     Yields:
         a function to call with the number of units that have just been finished.
     """
-    if sys.stderr.isatty():
-        with _bar(label, total) as advance:
-            yield advance
-    else:
+    if not sys.stderr.isatty():
         yield _lines(label, total)
-
-
-@contextmanager
-def _bar(label: str, total: int) -> Iterator[Advance]:
+        return
     from rich.console import Console
     from rich.progress import Progress
 

@@ -17,24 +17,15 @@ from typing import Generic, TypeVar
 
 from harness.core.errors import UserError
 
-GROUP_PREFIX = "stcompress"
-"""First part of the name of every entry-point group, e.g. `stcompress.systems`."""
-_LISTED = 24
-"""Most names that an error lists."""
+GROUP_PREFIX = "stcompress"  # first part of the name of every entry-point group
+_LISTED = 24  # most names that an error lists
 T = TypeVar("T")
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A registered value.
-
-    Attributes:
-        name: unique name within its registry.
-        value: what was registered.
-        module: module that registered it.
-        arguments: the arguments with which it was registered, so that reports can show how it was made.
-    """
+    """A value under its unique name, with the module that registered it and the arguments that reports show."""
 
     name: str
     value: T
@@ -49,7 +40,7 @@ class Registry(Generic[T]):
         kind: singular name of the kind in error messages, e.g. `codec`.
         package: package whose modules register entries, e.g. `harness.compression.codecs`.
         group: last part of the entry-point group, e.g. `codecs`.
-        advice: sentence that ends the error for an unknown name where listing all names would be too long.
+        advice: ends the error for an unknown name where a list of all names would be too long.
     """
 
     def __init__(self, kind: str, package: str, group: str, advice: str = "") -> None:
@@ -64,12 +55,10 @@ class Registry(Generic[T]):
         Raises:
             UserError: another module has registered an entry of this name.
         """
-        known = self._entries.get(name)
-        if known is not None:
-            raise UserError(
-                f"Two entries register the {self.kind} {name!r}, in {known.module} and in {module}: rename one, "
-                "or uninstall the package that has it."
-            )
+        if name in self._entries:
+            places = f"in {self._entries[name].module} and in {module}"
+            advice = "rename one, or uninstall the package that has it"
+            raise UserError(f"Two entries register the {self.kind} {name!r}, {places}: {advice}.")
         self._entries[name] = Entry(name, value, module, arguments)
 
     def entry(self, name: object) -> Entry[T]:
@@ -116,32 +105,29 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
             importlib.import_module(f"{self._package}.{module}")
-        for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+        for point in self._points():
             self._load(point)
         self._scanned = True
+
+    def _points(self) -> list[EntryPoint]:
+        return sorted(entry_points(group=self.group), key=lambda point: point.name)
 
     def _load(self, point: EntryPoint) -> object:
         # The code of an installed distribution may fail in any way; the user can repair or uninstall it.
         try:
             return point.load()
+        except UserError:
+            raise
         except Exception as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(
-                f"The installed package {_package(point)} cannot be loaded for its {self.kind} entry point "
-                f"{point.name!r} ({type(error).__name__}: {error}): repair or uninstall it."
-            ) from error
+            what = f"The installed package {_package(point)} cannot be loaded for its {self.kind} entry point"
+            reason = f"{point.name!r} ({type(error).__name__}: {error})"
+            raise UserError(f"{what} {reason}: repair or uninstall it.") from error
 
 
 class TargetRegistry(Registry[EntryPoint]):
     """Entries given by the import path of their value, which is imported when it is loaded and not when it is searched.
 
-    An entry point of the group is an entry: its name is the entry's name, and its value is the import path.
-
-    Args:
-        kind: singular name of the kind in error messages, e.g. `command`.
-        group: last part of the entry-point group, e.g. `commands`.
-        targets: import path `module:attribute` of each entry that needs no installed package, by name.
+    The entries are `targets`, import paths `module:attribute` by name, and the entry points of the group.
     """
 
     def __init__(self, kind: str, group: str, targets: Mapping[str, str]) -> None:
@@ -150,11 +136,7 @@ class TargetRegistry(Registry[EntryPoint]):
             self.add(name, EntryPoint(name, target, self.group), target)
 
     def load(self, name: str, cls: type[V]) -> V:
-        """Import the value of an entry.
-
-        Args:
-            name: the entry's name.
-            cls: class of which the value must be an instance.
+        """Import the value of an entry, which must be an instance of `cls`.
 
         Raises:
             UserError: there is no such entry, or an installed package's entry cannot be imported or is not a `cls`.
@@ -163,17 +145,16 @@ class TargetRegistry(Registry[EntryPoint]):
         point = self._entries[name].value if name in self._entries else self.get(name)
         value = self._load(point) if point.dist else point.load()
         if not isinstance(value, cls):
-            raise UserError(
-                f"The {self.kind} {name!r} of the installed package {_package(point)} is of type "
-                f"{type(value).__name__} instead of {cls.__name__}: repair or uninstall it."
-            )
+            what = f"The {self.kind} {name!r} of the installed package {_package(point)}"
+            found = f"is of type {type(value).__name__} instead of {cls.__name__}"
+            raise UserError(f"{what} {found}: repair or uninstall it.")
         return value
 
     def _scan(self) -> None:
         """Register the entry points of installed packages, once, without importing them."""
         if self._scanned:
             return
-        for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+        for point in self._points():
             self.add(point.name, point, _package(point))
         self._scanned = True
 

@@ -32,13 +32,7 @@ _HEADER_LIMIT = 100_000_000
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """The entry of a tensor in the header.
-
-    Attributes:
-        dtype: the format's name of the type, e.g. `BF16`.
-        shape: as stored.
-        data_offsets: first byte and the byte after the last, counted from the end of the header.
-    """
+    """A tensor's entry in the header: the type (e.g. `BF16`), and the bytes `[begin, end)` after the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -57,13 +51,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class TensorFile:
-    """An open safetensors file; opening reads only the header.
-
-    Attributes:
-        path: the file.
-        header_bytes: number of bytes before the first tensor.
-        entries: header entries by tensor name.
-    """
+    """An open safetensors file: the number of bytes before the first tensor, and the header's entries by name."""
 
     path: Path
     header_bytes: int
@@ -121,9 +109,8 @@ def _entries(path: Path, header: bytes) -> dict[str, Entry]:
         raise UserError(f"{path} has no valid safetensors header ({error}): copy it again.") from error
     for name, entry in entries.items():
         if entry.dtype not in _DTYPES:
-            raise UserError(
-                f"{path} stores {name} as {entry.dtype}, which is not supported: convert it to BF16 or F16."
-            )
+            reason = f"as {entry.dtype}, which is not supported"
+            raise UserError(f"{path} stores {name} {reason}: convert it to BF16 or F16.")
         if min(entry.shape, default=0) < 0 or math.prod(entry.shape) * _ITEM_BYTES[entry.dtype] != entry.nbytes:
             raise UserError(f"{path} is damaged: the shape of {name} does not fit its number of bytes: copy it again.")
     return entries

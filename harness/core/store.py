@@ -22,10 +22,8 @@ import msgspec
 from harness.core.errors import UserError, check_format
 from harness.core.files import key_of, read_json, write_json
 
-FORMAT = 2
-"""Of the envelope. Files of format 1 had none and are made again."""
-KEY_DIGITS = 32
-"""Digits of the key in a file name that also has a label."""
+FORMAT = 2  # of the envelope; files of format 1 had none and are made again
+KEY_DIGITS = 32  # of the key in a file name that also has a label
 T = TypeVar("T")
 
 
@@ -34,9 +32,9 @@ class Store(Generic[T]):
     """Results of one kind.
 
     Attributes:
-        kind: name of the kind. It is part of every key: a change orphans all stored results.
+        kind: name of the kind; as part of every key it must not change.
         value: type of the results, readable by msgspec.
-        format: version of the value's form and of the computation behind it. It is part of every key.
+        format: version of the value's form and of the computation behind it, also part of every key.
         advice: what a user can do about a damaged file.
     """
 
@@ -50,12 +48,12 @@ class Store(Generic[T]):
         return key_of([self.kind, self.format, inputs])
 
     def entry(self, folder: Path, inputs: object, label: str = "") -> "StoreEntry[T]":
-        """Return the place of one result.
+        """Return the place of one result in a folder.
 
         Args:
             folder: where results of this kind are stored.
             inputs: everything that determines the result, as JSON-ready values.
-            label: begins the file's name, for people who look into the folder; it is not part of the key.
+            label: begins the file's name, for people; it is not part of the key.
         """
         key = self.key(inputs)
         name = f"{label}-{key[:KEY_DIGITS]}.json" if label else f"{key}.json"
@@ -81,26 +79,15 @@ class Store(Generic[T]):
         found = []
         for path in sorted(folder.glob("*.json")):
             envelope = _read(self, path)
-            if envelope is None or envelope.key in self._older_keys(envelope.inputs):
-                continue
-            found.append((path, _value(self, path, envelope, self.key(envelope.inputs))))
+            older = range(1, self.format)
+            if envelope and envelope.key not in {key_of([self.kind, each, envelope.inputs]) for each in older}:
+                found.append((path, _value(self, path, envelope, self.key(envelope.inputs))))
         return tuple(found)
-
-    def _older_keys(self, inputs: object) -> set[str]:
-        """Return the keys that the same inputs had in older formats of the value."""
-        return {key_of([self.kind, version, inputs]) for version in range(1, self.format)}
 
 
 @dataclass(frozen=True)
 class StoreEntry(Generic[T]):
-    """The place of one result.
-
-    Attributes:
-        store: the store that it belongs to.
-        path: its file.
-        key: content key of the inputs.
-        inputs: what determines the result.
-    """
+    """The place of one result: its file, and the content key of the inputs that determine it."""
 
     store: Store[T]
     path: Path
@@ -113,9 +100,7 @@ class StoreEntry(Generic[T]):
         Raises:
             UserError: the file is damaged, belongs to other inputs, or has a newer format.
         """
-        if not self.path.is_file():
-            return None
-        envelope = _read(self.store, self.path)
+        envelope = _read(self.store, self.path) if self.path.is_file() else None
         return None if envelope is None else _value(self.store, self.path, envelope, self.key)
 
     def recall(self) -> T | None:
@@ -132,17 +117,15 @@ class StoreEntry(Generic[T]):
             UserError: the folder cannot be written or the disk is full.
         """
         plain = msgspec.to_builtins(value)
-        envelope = _Envelope(FORMAT, self.store.kind, self.key, self.inputs, key_of(plain), plain)
-        write_json(self.path, envelope)
+        write_json(self.path, _Envelope(FORMAT, self.store.kind, self.key, self.inputs, key_of(plain), plain))
 
     def get(self, make: Callable[[], T]) -> T:
         """Return the stored result, or make and store it; raises as `read` and `write`."""
         stored = self.read()
-        if stored is not None:
-            return stored
-        made = make()
-        self.write(made)
-        return made
+        if stored is None:
+            stored = make()
+            self.write(stored)
+        return stored
 
 
 class _Envelope(msgspec.Struct, frozen=True):

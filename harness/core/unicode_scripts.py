@@ -26,16 +26,13 @@ class Script(StrEnum):
     SPECIAL = "special tokens"
 
 
-_UNICODE = {
-    Script.LATIN: ("Latin",),
-    Script.CJK: ("Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"),
-    Script.CYRILLIC: ("Cyrillic",),
-    Script.ARABIC: ("Arabic",),
-    Script.HEBREW: ("Hebrew",),
-    Script.GREEK: ("Greek",),
-    Script.THAI: ("Thai",),
-    Script.DEVANAGARI: ("Devanagari",),
-}
+_LANGUAGES = {
+    Script.LATIN: "ca cs cy da de en es et fi fr hr hu id it lt lv ms nl no pl pt ro sk sl sv tr vi",
+    Script.CJK: "ja ko zh", Script.CYRILLIC: "bg mn ru sr uk", Script.ARABIC: "ar fa ur", Script.HEBREW: "he",
+    Script.GREEK: "el", Script.THAI: "th", Script.DEVANAGARI: "hi mr ne",
+}  # fmt: skip
+_CJK = ("Han", "Hiragana", "Katakana", "Hangul", "Bopomofo")
+_UNICODE = {script: _CJK if script is Script.CJK else (script.value,) for script in _LANGUAGES}
 """Names of the scripts in the Unicode standard."""
 
 
@@ -49,16 +46,6 @@ _NEUTRAL = regex.compile(r"(?V1)[ªº[[\p{Lm}\p{Mn}]&&[\p{scx=Latin}\p{scx=Greek
 """Superscript and combining letters: texts in any script use them, as in 1º or in phonetic transcriptions."""
 _SHARED = regex.compile(r"[\p{Script=Common}\p{Script=Inherited}]")
 _BY_SCRIPT, _BY_EXTENSION = _patterns("Script"), _patterns("Script_Extensions")
-_LANGUAGES = {
-    Script.LATIN: "ca cs cy da de en es et fi fr hr hu id it lt lv ms nl no pl pt ro sk sl sv tr vi",
-    Script.CJK: "ja ko zh",
-    Script.CYRILLIC: "bg mn ru sr uk",
-    Script.ARABIC: "ar fa ur",
-    Script.HEBREW: "he",
-    Script.GREEK: "el",
-    Script.THAI: "th",
-    Script.DEVANAGARI: "hi mr ne",
-}
 _OF_LANGUAGE = {language: script for script, codes in _LANGUAGES.items() for language in codes.split()}
 OF_SOME_LANGUAGES = frozenset(_LANGUAGES) | {Script.OTHER}
 """Scripts that only some languages need; tokens of all other kinds are needed for any text."""

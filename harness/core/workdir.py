@@ -10,80 +10,47 @@ DEFAULT = "work"
 VARIABLE = "HARNESS_WORKDIR"
 
 
+class _Folder:
+    """A folder of the work directory that is called like the attribute."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, workdir: "WorkDir", owner: type) -> Path:
+        return workdir.root / self._name
+
+
 @dataclass(frozen=True)
 class WorkDir:
-    """Folders inside the work directory; results in them are named by the sha256 of their inputs.
-
-    Attributes:
-        root: the work directory itself.
-    """
+    """The work directory `root` and its folders; results in them are named by the sha256 of their inputs."""
 
     root: Path
-
-    @property
-    def artifacts(self) -> Path:
-        """Built artifacts, `<system>-<key>`: the key identifies the artifact, the system's name is a label."""
-        return self.root / "artifacts"
-
-    @property
-    def testsets(self) -> Path:
-        """Imported test sets in the layout of the ACL 60/60 release."""
-        return self.root / "testsets"
-
-    @property
-    def segmentations(self) -> Path:
-        """Segmentations by content key, and in `frames` the frame probabilities on which they are based."""
-        return self.root / "segmentations"
-
-    @property
-    def hypotheses(self) -> Path:
-        """Translations by content key."""
-        return self.root / "hypotheses"
-
-    @property
-    def measurements(self) -> Path:
-        """Stored measurements by content key."""
-        return self.root / "measurements"
-
-    @property
-    def scores(self) -> Path:
-        """Scores by content key."""
-        return self.root / "scores"
-
-    @property
-    def evaluations(self) -> Path:
-        """Evaluations, one file for each system, test set and direction; the leaderboard reads them."""
-        return self.root / "evaluations"
-
-    @property
-    def leaderboard(self) -> Path:
-        """The leaderboard's files."""
-        return self.root / "leaderboard"
-
-    @property
-    def finetune(self) -> Path:
-        """States and losses of fine-tuning runs by content key."""
-        return self.root / "finetune"
-
-    @property
-    def submissions(self) -> Path:
-        """Packed archives."""
-        return self.root / "submissions"
-
-    @property
-    def external(self) -> Path:
-        """Imported translations of other systems."""
-        return self.root / "external"
-
-    @property
-    def locks(self) -> Path:
-        """Lock files of the files that are being written."""
-        return self.root / "locks"
-
-    @property
-    def cache(self) -> Path:
-        """Checksums that are slow to compute again."""
-        return self.root / "cache"
+    artifacts = _Folder()
+    """Built artifacts, `<system>-<key>`: the key identifies the artifact, the system's name is a label."""
+    testsets = _Folder()
+    """Imported test sets in the layout of the ACL 60/60 release."""
+    segmentations = _Folder()
+    """Segmentations by content key, and in `frames` the frame probabilities on which they are based."""
+    hypotheses = _Folder()
+    """Translations by content key."""
+    measurements = _Folder()
+    """Stored measurements by content key."""
+    scores = _Folder()
+    """Scores by content key."""
+    evaluations = _Folder()
+    """Evaluations, one file for each system, test set and direction; the leaderboard reads them."""
+    leaderboard = _Folder()
+    """The leaderboard's files."""
+    finetune = _Folder()
+    """States and losses of fine-tuning runs by content key."""
+    submissions = _Folder()
+    """Packed archives."""
+    external = _Folder()
+    """Imported translations of other systems."""
+    locks = _Folder()
+    """Lock files of the files that are being written."""
+    cache = _Folder()
+    """Checksums that are slow to compute again."""
 
 
 def open_workdir(path: str | None) -> WorkDir:
@@ -99,7 +66,6 @@ def open_workdir(path: str | None) -> WorkDir:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise UserError(
-            f"The work directory {root} cannot be written ({error.strerror}): name another one with --workdir."
-        ) from error
+        what = f"The work directory {root} cannot be written ({error.strerror})"
+        raise UserError(f"{what}: name another one with --workdir.") from error
     return WorkDir(root)

@@ -12,12 +12,7 @@ from harness.compression.registry import System
 
 @dataclass(frozen=True)
 class BuildStep:
-    """A system in the order of builds.
-
-    Attributes:
-        system: the system that is built.
-        after: places, in the order, of the systems that must be built before it; all are smaller than its own place.
-    """
+    """A system in the order of builds, and the places (all smaller) of the systems that must be built before it."""
 
     system: System
     after: frozenset[int]
@@ -32,7 +27,8 @@ def schedule(systems: Sequence[System]) -> tuple[BuildStep, ...]:
     """
     waits = _waits(systems)
     needed = {name for names in waits.values() for name in names}
-    ranked = sorted(systems, key=lambda system: (system.name in needed, _effort(system)), reverse=True)
+    effort = {system.name: sum(request.effort for request in _needs(system)) for system in systems}
+    ranked = sorted(systems, key=lambda system: (system.name in needed, effort[system.name]), reverse=True)
     rank = {system.name: place for place, system in enumerate(ranked)}
     places: dict[str, int] = {}
     sorter = TopologicalSorter(waits)
@@ -67,7 +63,3 @@ def _waits(systems: Sequence[System]) -> dict[str, set[str]]:
 
 def _needs(system: System) -> tuple[MeasurementRequest[Any], ...]:
     return system.recipe().needs
-
-
-def _effort(system: System) -> float:
-    return sum(request.effort for request in _needs(system))

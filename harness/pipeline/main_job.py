@@ -38,15 +38,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """The inputs of the main job.
-
-    Attributes:
-        task: the task profile.
-        systems: the systems that are built and evaluated.
-        workdir: the work directory, where results are stored.
-        device: torch's name of the device that models run on.
-        jobs: number of processes.
-    """
+    """The inputs of the main job: the systems, torch's name of the device, and the number of processes (`jobs`)."""
 
     task: Task
     systems: tuple[System, ...]
@@ -91,11 +83,9 @@ def build_stage(job: Job) -> Built:
     if job.jobs > 1:
         _build_in_parallel(job)
     sizes: list[SizeReport] = []
-
-    def build_and_measure(system: System) -> None:
-        sizes.append(measure(build_system(job.task, system, job.workdir, job.device)))
-
-    failures = _each(job, "build", build_and_measure)
+    failures = _each(
+        job, "build", lambda each: sizes.append(measure(build_system(job.task, each, job.workdir, job.device)))
+    )
     return Built(tuple(sizes), tuple(verdict(size, job.task.limit) for size in sizes), failures)
 
 
@@ -166,7 +156,7 @@ def system_under_test(task: Task, system: str, workdir: WorkDir, device: str = "
     Args:
         task: the task profile.
         system: name of a registered system, or an artifact's directory.
-        workdir: the work directory.
+        workdir: where artifacts are and translations are stored.
         device: torch's name of the device that the model runs on.
 
     Raises:
@@ -198,13 +188,10 @@ def _translate_in_parallel(job: Job, test_sets: dict[str, TestSet]) -> None:
             under_test = _under_test(job, system.name)
         except UserError:
             continue
-        sets = [
-            (name, direction)
-            for name, direction in _units(job, under_test, test_sets)
-            if entry_of(under_test, test_sets[name].name, direction).recall() is None
-        ]
+        units = _units(job, under_test, test_sets)
+        sets = tuple(unit for unit in units if entry_of(under_test, test_sets[unit[0]].name, unit[1]).recall() is None)
         if sets:
-            waiting.append(_SystemWork(bare, system.name, tuple(sets)))
+            waiting.append(_SystemWork(bare, system.name, sets))
     waiting.sort(key=lambda work: len(work.sets), reverse=True)  # the longest first, so that no core is idle at the end
     with progress("translate systems", len(waiting)) as advance:
         for _ in in_processes(_translate, waiting, job.jobs):
