@@ -77,13 +77,15 @@ def write_json(path: Path, value: object) -> None:
 def publish_directory(partial: Path, final: Path) -> None:
     """Rename a complete `.partial` directory to its final name, replacing an older one."""
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        old = final.with_name(f".{final.name}.old")
         if final.exists():
+            old = final.with_name(f".{final.name}.old")
             shutil.rmtree(old, ignore_errors=True)
             final.replace(old)
-        partial.replace(final)
-        shutil.rmtree(old, ignore_errors=True)
+            partial.replace(final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(final)
     except OSError as error:
         raise UserError(f"Cannot publish {final}: {error.strerror or error}.") from error
 
