@@ -22,7 +22,7 @@ Reply = dict[str, Any]
 
 def main() -> None:
     """Load one checkpoint, then score samples until stdin ends."""
-    # Python looks for modules beside the script first; modules of the harness there must not shadow unbabel-comet's.
+    # Python looks for modules beside the script first, where statistics.py would shadow the standard library's.
     sys.path.remove(str(Path(__file__).parent))
     # Only answers go to stdout: what libraries print goes to stderr.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
