@@ -187,8 +187,6 @@ def _write_group(job: _BuildJob, rows: Sequence[Assignment], target: Path) -> No
 def _encode(job: _BuildJob, row: Assignment) -> Parts:
     try:
         tensor = job.weights.tensor(row.tensor.name)
-        if not row.evidence:
-            return row.codec.encode(tensor)
         paths = [(tensors_path(job.workdir.measurements, key), job.manifest.plan.checksum(key)) for key in row.evidence]
         return row.codec.encode_with(tensor, row.tensor, [read_measured_tensors(*each) for each in paths])
     except UserError as error:

@@ -18,7 +18,7 @@ class CometPrecision(StrEnum):
 
 
 class Comet(ManifestTable, frozen=True):
-    """Which COMET model judges.
+    """A COMET checkpoint and how it is run.
 
     Attributes:
         checkpoint: folder with `hparams.yaml` and `checkpoints/model.ckpt`, relative to the project's folder.

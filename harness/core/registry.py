@@ -48,6 +48,7 @@ class Registry(Generic[T]):
         self._package, self._advice = package, advice
         self._entries: dict[str, Entry[T]] = {}
         self._scanned = False
+        self._failure: UserError | None = None
 
     def add(self, name: str, value: T, module: str, **arguments: object) -> None:
         """Register a value under a unique name, with the module that registers it and the arguments to record.
@@ -102,12 +103,22 @@ class Registry(Generic[T]):
         """Import what registers entries, once; what fails is not marked as done, so that it fails again."""
         if self._scanned:
             return
+        # A module that failed after it registered something would register it twice if it were imported again.
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._import()
+        except UserError as error:
+            self._failure = error
+            raise
+        self._scanned = True
+
+    def _import(self) -> None:
         package = importlib.import_module(self._package)
         for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
             importlib.import_module(f"{self._package}.{module}")
         for point in self._points():
             self._load(point)
-        self._scanned = True
 
     def _points(self) -> list[EntryPoint]:
         return sorted(entry_points(group=self.group), key=lambda point: point.name)
@@ -150,13 +161,10 @@ class TargetRegistry(Registry[EntryPoint]):
             raise UserError(f"{what} {found}: repair or uninstall it.")
         return value
 
-    def _scan(self) -> None:
-        """Register the entry points of installed packages, once, without importing them."""
-        if self._scanned:
-            return
+    def _import(self) -> None:
+        """Register the entry points of installed packages without importing them."""
         for point in self._points():
             self.add(point.name, point, _package(point))
-        self._scanned = True
 
 
 def _package(point: EntryPoint) -> str:

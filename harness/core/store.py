@@ -66,7 +66,7 @@ class Store(Generic[T]):
             UserError: it is missing or damaged, holds another kind of result, or has a newer format.
         """
         envelope = _read(self, path)
-        if envelope is None:
+        if envelope is None or self._is_older(envelope):
             raise UserError(f"{path} was written by an older version: {self.advice}.")
         return _value(self, path, envelope, self.key(envelope.inputs))
 
@@ -79,10 +79,13 @@ class Store(Generic[T]):
         found = []
         for path in sorted(folder.glob("*.json")):
             envelope = _read(self, path)
-            older = range(1, self.format)
-            if envelope and envelope.key not in {key_of([self.kind, each, envelope.inputs]) for each in older}:
+            if envelope and not self._is_older(envelope):
                 found.append((path, _value(self, path, envelope, self.key(envelope.inputs))))
         return tuple(found)
+
+    def _is_older(self, envelope: "_Envelope") -> bool:
+        older = range(1, self.format)
+        return envelope.key in {key_of([self.kind, each, envelope.inputs]) for each in older}
 
 
 @dataclass(frozen=True)

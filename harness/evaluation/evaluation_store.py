@@ -52,6 +52,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         source: where the system is described.
         artifact: id of the artifact that was run.
         settings: sha256 over the task's settings that the numbers depend on.
+        test_set_key: content key of the test set, its texts and audio.
         hypotheses: key of the translations.
         scored: the task's metrics and cross-entropy with their statistics; empty where the set has no references.
         speed: None where it is not measured.
@@ -64,6 +65,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     artifact: str
     settings: str
     test_set: str
+    test_set_key: str
     direction: str
     hypotheses: str
     scored: tuple[Scored, ...]
@@ -81,16 +83,31 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return next((score for score in self.scores if score.metric == metric), None)
 
     def statistics(self, metric: str, task: Task) -> Statistics | None:
-        """Return the statistics of a metric, or None where it was not measured.
+        """Return the statistics of a metric, or None where it was not measured or has none.
 
         Raises:
-            UserError: the metric is unknown or has no statistics.
+            UserError: the metric is unknown.
         """
-        found = next((each for each in self.scored if each.score.metric == metric), None)
+        found = next((each for each in self.scored if each.score.metric == metric and each.statistics), None)
         return None if found is None else statistics_of(get_metric(metric, task.scoring), found.statistics)
 
 
-EVALUATIONS = Store("evaluation", Evaluation, 3, "remove it and evaluate again")
+EVALUATIONS = Store("evaluation", Evaluation, 4, "remove it and evaluate again")
+
+
+def require_same_test_set(evaluations: Sequence[Evaluation]) -> None:
+    """Refuse to compare evaluations of one test set whose texts or audio changed between them.
+
+    Raises:
+        UserError: they are of different contents of the test set.
+    """
+    first = evaluations[0] if evaluations else None
+    other = next((each for each in evaluations if first and each.test_set_key != first.test_set_key), None)
+    if first and other:
+        raise UserError(
+            f"{first.test_set} changed between the evaluations of {first.system} and {other.system}: evaluate all "
+            "systems again with `harness run --stage evaluate`."
+        )
 
 
 def settings_key(task: Task, role: str, direction: str) -> str:
@@ -120,10 +137,11 @@ def load_evaluations(task: Task, workdir: WorkDir) -> tuple[Evaluation, ...]:
     Raises:
         UserError: a stored evaluation is damaged.
     """
-    groups: dict[tuple[str, str, str], list[tuple[Path, Evaluation]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Path, Evaluation]]] = {}
     for path, each in EVALUATIONS.open_all(workdir.evaluations):
         if _is_current(each, task):
-            groups.setdefault((each.system, each.test_set, each.direction), []).append((path, each))
+            kind = EXTERNAL if each.role == EXTERNAL else "registered"  # an import may have a system's name
+            groups.setdefault((kind, each.system, each.test_set, each.direction), []).append((path, each))
     present = {name: _present_artifact(name, task, workdir) for name in _ambiguous(groups)}
     chosen = [found for group in groups.values() if (found := _choose(group, present)) is not None]
     order = {system.name: place for place, system in enumerate(all_systems())}
@@ -135,7 +153,7 @@ def _is_current(evaluation: Evaluation, task: Task) -> bool:
     return known and evaluation.settings == settings_key(task, evaluation.role, evaluation.direction)
 
 
-def _ambiguous(groups: Mapping[tuple[str, str, str], Sequence[tuple[Path, Evaluation]]]) -> list[str]:
+def _ambiguous(groups: Mapping[tuple[str, ...], Sequence[tuple[Path, Evaluation]]]) -> list[str]:
     """Return the registered systems that were evaluated with several artifacts."""
     every = (each for group in groups.values() for _, each in group if each.role != EXTERNAL)
     names = [name for name, _ in dict.fromkeys((each.system, each.artifact) for each in every)]
@@ -153,7 +171,7 @@ def _present_artifact(name: str, task: Task, workdir: WorkDir) -> str | None:
 
 
 def _choose(group: Sequence[tuple[Path, Evaluation]], present: Mapping[str, str | None]) -> Evaluation | None:
-    wanted = present.get(group[0][1].system)
+    wanted = None if group[0][1].role == EXTERNAL else present.get(group[0][1].system)
     if wanted is not None:
         return next((each for _, each in group if each.artifact == wanted), None)
     return max(group, key=lambda pair: pair[0].stat().st_mtime_ns)[1]

@@ -123,17 +123,21 @@ def evaluate_stage(job: Job) -> Evaluated:
         _translate_in_parallel(job, test_sets)
     found: list[Evaluation] = []
     failures = _each(job, "evaluate", lambda system: _evaluate(job, system, test_sets, found))
-    return Evaluated((*found, *_evaluate_imports(job, test_sets)), failures)
+    failures += tuple(_evaluate_imports(job, test_sets, found))
+    return Evaluated(tuple(found), failures)
 
 
-def _evaluate_imports(job: Job, test_sets: dict[str, TestSet]) -> Iterator[Evaluation]:
-    """Score imported translations again, since the task's metrics may have changed since they were imported."""
+def _evaluate_imports(job: Job, test_sets: dict[str, TestSet], found: list[Evaluation]) -> Iterator[Failure]:
+    """Score imported translations again, since the task's metrics may have changed; yield those that fail."""
     for direction in job.task.directions:
         for name in job.task.sets(direction):
             if name in test_sets:
                 context = ScoringContext(job.task, test_sets[name], direction, job.workdir)
                 for made in load_external_hypotheses(test_sets[name].name, direction, job.workdir):
-                    yield evaluate_external(made, context)
+                    try:
+                        found.append(evaluate_external(made, context))
+                    except UserError as error:
+                        yield Failure(made.name, str(error))
 
 
 def _import_sets(job: Job) -> dict[str, TestSet]:

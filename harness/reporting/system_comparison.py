@@ -10,7 +10,8 @@ from harness.config.task import Task
 from harness.core.errors import UserError
 from harness.core.progress import log_once
 from harness.core.workdir import WorkDir
-from harness.evaluation.evaluation_store import Evaluation, load_evaluations
+from harness.evaluation.evaluation_store import Evaluation, load_evaluations, require_same_test_set
+from harness.scoring.metric import get_metric
 from harness.scoring.significance import Comparison, approximate_randomisation, paired_bootstrap
 
 
@@ -22,11 +23,13 @@ class Tested(msgspec.Struct, frozen=True):
     other: str
     bootstrap: Comparison
     randomisation: Comparison
+    form: str = ".2f"  # of printed values
 
     def __str__(self) -> str:
         gap = self.bootstrap.difference
+        value, low, high = (format(each, f"+{self.form}") for each in (gap.value, gap.low, gap.high))
         return (
-            f"{self.metric:>5} {self.one} - {self.other}: {gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}], "
+            f"{self.metric:>5} {self.one} - {self.other}: {value} [{low}, {high}], "
             f"p = {self.bootstrap.p_value:.4f} (bootstrap), {self.randomisation.p_value:.4f} (randomisation)"
         )
 
@@ -41,13 +44,15 @@ def compare(task: Task, systems: tuple[str, str], where: tuple[str, str], workdi
     """
     evaluations = load_evaluations(task, workdir)
     found = [_evaluation(evaluations, name, where, workdir) for name in systems]
+    require_same_test_set(found)
     tested = []
     for name in task.scoring.metrics:
         one, other = (each.statistics(name, task) for each in found)
         if one is None or other is None:
             log_once(f"{name} was not measured of both systems on {where[0]} and is left out.")
             continue
-        tested.append(Tested(name, *systems, paired_bootstrap([one], [other]), approximate_randomisation(one, other)))
+        tests = paired_bootstrap([one], [other]), approximate_randomisation(one, other)
+        tested.append(Tested(name, *systems, *tests, get_metric(name, task.scoring).scale.form))
     if not tested:
         raise UserError(
             f"{where[0]} has no references in {where[1]}, or none of the task's metrics was measured on it."

@@ -225,6 +225,8 @@ def get_metric(name: str, settings: Scoring) -> Metric:
     """
     if name not in settings.comets:
         return METRICS.get(name)
+    if name in METRICS:
+        raise UserError(f"[scoring.comets.{name}] has the name of another metric: rename the table.")
     base = METRICS.get("COMET")
     return replace(base, scale=msgspec.structs.replace(base.scale, name=name))
 

@@ -195,7 +195,11 @@ def _first_metric(context: ScoringContext) -> Metric:
 def _score(external: ExternalHypotheses, context: ScoringContext) -> tuple[Rescored, list[Statistics]]:
     """Return a row, and the statistics of the task's first metric where it was measured."""
     scored, first = context.scored(external.lines), _first_metric(context)
-    statistics = [statistics_of(first, each.statistics) for each in scored if each.score.metric == first.scale.name]
+    statistics = [
+        statistics_of(first, each.statistics)
+        for each in scored
+        if each.score.metric == first.scale.name and each.statistics
+    ]
     row = Rescored(
         name=external.name, test_set=external.test_set, direction=external.direction,
         declared_bytes=external.declared_bytes, scores=tuple(each.score for each in scored),

@@ -66,10 +66,11 @@ def materialise(corpus: DemoCorpus, name: str, workdir: WorkDir) -> Path:
     final = workdir.testsets / f"{name}-{corpus.key[:16]}"
     if not final.is_dir():
         with exclusive(final, f"is importing {name}", workdir.locks):
-            partial = final.with_name(f"{final.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            _write(corpus, Acl6060Layout(partial / ROOT / corpus.split, corpus.split))
-            publish_directory(partial, final)
+            if not final.is_dir():  # another process may have finished it before the lock was free
+                partial = final.with_name(f"{final.name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                _write(corpus, Acl6060Layout(partial / ROOT / corpus.split, corpus.split))
+                publish_directory(partial, final)
     return final / ROOT
 
 

@@ -87,9 +87,10 @@ def import_archive(archive: Path, name: str, workdir: WorkDir) -> Recordings:
     if not final.is_dir():
         inside = final.with_name(f"{final.name}.partial") / "unpacked"
         with exclusive(final, f"is importing {name}", workdir.locks):
-            shutil.rmtree(inside, ignore_errors=True)
-            unpack(archive, inside)
-            _write(_RecordingFolder(archive, inside), final)
+            if not final.is_dir():  # another process may have finished it before the lock was free
+                shutil.rmtree(inside, ignore_errors=True)
+                unpack(archive, inside)
+                _write(_RecordingFolder(archive, inside), final)
     return _read(final)
 
 
@@ -105,7 +106,8 @@ def import_folder(folder: Path, name: str, workdir: WorkDir) -> Recordings:
     final = workdir.testsets / f"{name}-{key_of([FORMAT, AUDIO_FORMAT, 'folder', digests])[:16]}"
     if not final.is_dir():
         with exclusive(final, f"is importing {name}", workdir.locks):
-            _write(source, final)
+            if not final.is_dir():
+                _write(source, final)
     return _read(final)
 
 

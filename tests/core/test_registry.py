@@ -131,3 +131,15 @@ def test_an_unknown_target_is_one_sentence_with_a_suggestion(shapes: TargetRegis
     """Forbids a KeyError, and an error that does not help."""
     with pytest.raises(UserError, match=r"^No shape is named 'squares': did you mean square\?$"):
         shapes.load("squares", int)
+
+
+def test_a_package_that_fails_half_way_keeps_its_reason(
+    colours: Registry[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forbids that the second look-up blames a name registered twice, and hides why the package failed."""
+    text = "from toy_colours import COLOURS\nCOLOURS.add('violet', 'v', __name__)\nraise OSError('no licence')\n"
+    (tmp_path / "toy_half.py").write_text(text)
+    _install(monkeypatch, "toy_half")
+    for _ in range(2):
+        with pytest.raises(UserError, match="no licence"):
+            colours.get("red")

@@ -11,10 +11,18 @@ from harness.compression.registry import get_system
 from harness.config.task import Limit, Task, load_task
 from harness.core.errors import UserError
 from harness.core.workdir import WorkDir, open_workdir
-from harness.evaluation.evaluation_store import EVALUATIONS, EvaluatedSize, evaluation_entry, load_evaluations
+from harness.evaluation.evaluation_store import (
+    EVALUATIONS,
+    EXTERNAL,
+    EvaluatedSize,
+    evaluation_entry,
+    load_evaluations,
+    settings_key,
+)
 from harness.pipeline.main_job import Job, build_stage, evaluate_stage, leaderboard_stage
 from harness.reporting.ladder import measure_ladder, render_markdown
 from harness.reporting.leaderboard import write_leaderboard
+from harness.reporting.leaderboard.assemble import assemble_leaderboard
 from harness.reporting.system_comparison import compare
 from tests.helpers.tiny_task import write_tiny_task
 
@@ -93,6 +101,29 @@ def test_the_present_artifact_counts(copied: Job, capsys: pytest.CaptureFixture[
     found = [e for e in load_evaluations(copied.task, copied.workdir) if e.system == "hqq4"]
     assert {e.artifact for e in found} == {made.artifact}
     assert "several artifacts" in capsys.readouterr().err
+
+
+def test_evaluations_of_different_references_are_not_compared(copied: Job) -> None:
+    """Forbids that a system scored against other references is ranked with, or tested against, the others."""
+    found = load_evaluations(copied.task, copied.workdir)
+    changed = [msgspec.structs.replace(found[0], test_set_key="0" * 64), *found[1:]]
+    with pytest.raises(UserError, match="tiny-set changed between the evaluations of fp16-finetuned and hqq4"):
+        assemble_leaderboard(copied.task, changed)
+    with pytest.raises(UserError, match="tiny-set changed between the evaluations"):
+        measure_ladder(copied.task, "tiny-set", changed)
+
+
+def test_an_import_does_not_replace_a_system_of_its_name(copied: Job) -> None:
+    """Forbids that translations imported under a registered name take the row of the measured system."""
+    made = next(e for e in load_evaluations(copied.task, copied.workdir) if e.system == "hqq4")
+    where = (made.test_set, made.direction)
+    settings = settings_key(copied.task, EXTERNAL, made.direction)
+    external = msgspec.structs.replace(made, role=EXTERNAL, artifact="external:1", settings=settings)
+    evaluation_entry(copied.task, copied.workdir, ("hqq4", EXTERNAL, "external:1"), where).write(external)
+    rows = [e for e in load_evaluations(copied.task, copied.workdir) if (e.test_set, e.direction) == where]
+    assert [(e.role, e.artifact) for e in rows if e.system == "hqq4"] == [
+        (made.role, made.artifact), (EXTERNAL, "external:1"),
+    ]  # fmt: skip
 
 
 def test_the_size_that_counts_is_the_limits() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.config.scoring import Scoring
+from harness.config.scoring import Comet, Scoring
 from harness.core.errors import UserError
 from harness.scoring.metric import NotMeasuredError, Score, Scored, Texts, get_metric
 from harness.scoring.metrics import bleu as bleu_module
@@ -112,6 +112,12 @@ def test_metrics_are_found_by_name() -> None:
     assert _score("chrF", texts) == score_chrf(texts.hypotheses, texts.references, "made")
     with pytest.raises(UserError, match="No metric is named 'BLUE': did you mean BLEU"):
         get_metric("BLUE", Scoring())
+
+
+def test_a_checkpoint_cannot_take_the_name_of_a_metric() -> None:
+    """Forbids that a table of a profile silently turns BLEU into COMET."""
+    with pytest.raises(UserError, match=r"\[scoring.comets.BLEU\] has the name of another metric"):
+        get_metric("BLEU", Scoring(comets={"BLEU": Comet()}))
 
 
 @pytest.mark.parametrize(("target", "name"), [("de", "13a"), ("vi", "13a"), ("zh", "zh")])

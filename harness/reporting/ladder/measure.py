@@ -7,7 +7,7 @@ import msgspec
 
 from harness.config.task import Task
 from harness.core.errors import UserError
-from harness.evaluation.evaluation_store import Evaluation
+from harness.evaluation.evaluation_store import Evaluation, require_same_test_set
 from harness.reporting.paper_tables.published import load_published
 from harness.scoring.metric import Scale, get_metric
 from harness.scoring.metrics.cross_entropy import CROSS_ENTROPY
@@ -80,9 +80,10 @@ def measure_ladder(task: Task, test_set: str, evaluations: Sequence[Evaluation])
     There is at most one evaluation per system, test set and direction, as `load_evaluations` returns them.
 
     Raises:
-        UserError: no system is evaluated on the set.
+        UserError: no system is evaluated on the set, or the set changed between evaluations.
     """
     rows = [each for each in evaluations if each.test_set == test_set and each.role in task.roles]
+    require_same_test_set(rows)
     used = {each.direction for each in rows}
     directions = tuple(name for name in task.directions if test_set in set_names(task, name) or name in used)
     by_system = {each.system: [row for row in rows if row.system == each.system] for each in rows}

@@ -5,7 +5,7 @@ import io
 from harness.core.markdown import compact_table
 from harness.reporting.ladder.measure import Ladder, LadderStep
 from harness.scoring.metric import Scale
-from harness.scoring.significance import Comparison
+from harness.scoring.significance import Comparison, Interval
 
 _BASE, _SIGNIFICANT, _OTHER = "#0b6e4f", "#b3261e", "#8a8f98"
 
@@ -21,11 +21,13 @@ def render_markdown(ladder: Ladder) -> str:
         "paired; p: two-sided. Cross-entropy of the references in nats per token, mean of the directions.",
         "",
         *compact_table(
-            ("system", "role", "bytes", metric, "loss", "p", "cross-entropy"), [*map(_row, ladder.steps)], {0, 1}
+            ("system", "role", "bytes", metric, "loss", "p", "cross-entropy"),
+            [_row(step, ladder.scale.form) for step in ladder.steps],
+            {0, 1},
         ),
     ]
     if ladder.contrasts:
-        rows = [[each.name, each.other, *_comparison(each.comparison)] for each in ladder.contrasts]
+        rows = [[each.name, each.other, *_comparison(each.comparison, ladder.scale.form)] for each in ladder.contrasts]
         lines += ["", *compact_table(("", "against", f"difference in {metric}", "p"), rows, {0, 1})]
     return "\n".join(lines) + "\n"
 
@@ -35,16 +37,19 @@ def _title(scale: Scale) -> str:
     return f"{scale.name}{unit}{'' if scale.higher_is_better else ', lower is better'}"
 
 
-def _row(step: LadderStep) -> list[str]:
-    quality = f"{step.quality.value:.2f} [{step.quality.low:.2f}, {step.quality.high:.2f}]"
-    loss, p = _comparison(step.loss) if step.loss else ("base", "-")
+def _row(step: LadderStep, form: str) -> list[str]:
+    loss, p = _comparison(step.loss, form) if step.loss else ("base", "-")
     entropy = "-" if step.cross_entropy is None else f"{step.cross_entropy:.4f}"
-    return [f"`{step.system}`", step.role, f"{step.bytes:,}", quality, loss, p, entropy]
+    return [f"`{step.system}`", step.role, f"{step.bytes:,}", _interval(step.quality, form), loss, p, entropy]
 
 
-def _comparison(found: Comparison) -> tuple[str, str]:
-    gap, mark = found.difference, "**" if found.significant else ""
-    return f"{gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]", f"{mark}{found.p_value:.3f}{mark}"
+def _comparison(found: Comparison, form: str) -> tuple[str, str]:
+    mark = "**" if found.significant else ""
+    return _interval(found.difference, f"+{form}"), f"{mark}{found.p_value:.3f}{mark}"
+
+
+def _interval(found: Interval, form: str) -> str:
+    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
 
 
 def render_png(ladder: Ladder) -> bytes:

@@ -6,7 +6,7 @@ import msgspec
 
 from harness.config.task import Task
 from harness.core.errors import UserError
-from harness.evaluation.evaluation_store import EXTERNAL, Evaluation
+from harness.evaluation.evaluation_store import EXTERNAL, Evaluation, require_same_test_set
 from harness.reporting.leaderboard.rows import Base, Leaderboard, Row, Section
 from harness.scoring.metric import get_metric
 from harness.scoring.metrics.cross_entropy import CROSS_ENTROPY
@@ -18,7 +18,7 @@ def assemble_leaderboard(task: Task, evaluations: Sequence[Evaluation]) -> Leade
     """Arrange evaluations, one per system, test set and direction, in one section per direction and test set.
 
     Raises:
-        UserError: there are no evaluations.
+        UserError: there are no evaluations, or a test set changed between them.
     """
     sections = [
         Section(direction=direction, test_set=name, rows=_rows(task, found, _bases(evaluations)))
@@ -48,6 +48,7 @@ def _bases(evaluations: Sequence[Evaluation]) -> dict[str, Base]:
 
 
 def _rows(task: Task, found: Sequence[Evaluation], bases: dict[str, Base]) -> tuple[Row, ...]:
+    require_same_test_set(found)
     ordered = [*(e for e in found if e.role != EXTERNAL), *(e for e in found if e.role == EXTERNAL)]
     rows = [_row(task, each, bases) for each in ordered]
     statistics = [each.statistics(task.scoring.metrics[0], task) for each in ordered]

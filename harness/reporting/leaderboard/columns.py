@@ -71,11 +71,11 @@ def _tests(board: Leaderboard) -> tuple[Column, ...]:
     """Return cluster and interval of the ranking metric, where any row has them."""
     if not any(row.interval for section in board.sections for row in section.rows):
         return ()
-    low, high = f"{board.quality.name} 95 % from", f"{board.quality.name} 95 % to"
+    low, high, form = f"{board.quality.name} 95 % from", f"{board.quality.name} 95 % to", board.quality.form
     return (
         Column("cluster", "cluster", lambda s: s.row.cluster, "d", "cluster"),
-        Column(low, "interval_low", lambda s: s.row.interval.low if s.row.interval else None, ".2f"),
-        Column(high, "interval_high", lambda s: s.row.interval.high if s.row.interval else None, ".2f"),
+        Column(low, "interval_low", lambda s: s.row.interval.low if s.row.interval else None, form),
+        Column(high, "interval_high", lambda s: s.row.interval.high if s.row.interval else None, form),
     )
 
 

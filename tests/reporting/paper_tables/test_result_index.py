@@ -47,6 +47,7 @@ def artifact(task: Task, shared: WorkDir) -> Artifact:
         artifact=built.id,
         settings=settings_key(task, "finetuned", "en-de"),
         test_set="tiny-set",
+        test_set_key="5" * 64,
         direction="en-de",
         hypotheses="0" * 64,
         scored=(
