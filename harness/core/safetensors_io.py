@@ -31,7 +31,7 @@ _ITEM_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "F16": 2, "BF16": 2, "I32"
 _HEADER_LIMIT = 100_000_000
 
 
-class Entry(msgspec.Struct, frozen=True):
+class TensorEntry(msgspec.Struct, frozen=True):
     """A tensor's entry in the header: the type (e.g. `BF16`), and the bytes `[begin, end)` after the header."""
 
     dtype: str
@@ -55,7 +55,7 @@ class TensorFile:
 
     path: Path
     header_bytes: int
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, TensorEntry]
 
     def read(self, name: str) -> "Tensor":
         """Return a tensor as a private memory map: pages are read on access and never written back.
@@ -100,11 +100,11 @@ def open_tensor_file(path: Path) -> TensorFile:
     return TensorFile(path, 8 + length, entries)
 
 
-def _entries(path: Path, header: bytes) -> dict[str, Entry]:
+def _entries(path: Path, header: bytes) -> dict[str, TensorEntry]:
     try:
         rows = json.loads(header)
         rows.pop("__metadata__", None)
-        entries = msgspec.convert(rows, dict[str, Entry])
+        entries = msgspec.convert(rows, dict[str, TensorEntry])
     except (ValueError, AttributeError, TypeError, msgspec.ValidationError) as error:
         raise UserError(f"{path} has no valid safetensors header ({error}): copy it again.") from error
     for name, entry in entries.items():
@@ -116,7 +116,7 @@ def _entries(path: Path, header: bytes) -> dict[str, Entry]:
     return entries
 
 
-def _check_extent(path: Path, entries: Mapping[str, Entry], available: int) -> None:
+def _check_extent(path: Path, entries: Mapping[str, TensorEntry], available: int) -> None:
     end = 0
     for begin, stop in sorted(entry.data_offsets for entry in entries.values()):
         if begin != end:

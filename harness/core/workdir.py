@@ -37,6 +37,8 @@ class WorkDir:
     """Stored measurements by content key."""
     scores = _Folder()
     """Scores by content key."""
+    resegmented = _Folder()
+    """Translations cut along reference lines, by content key."""
     evaluations = _Folder()
     """Evaluations, one file for each system, test set and direction; the leaderboard reads them."""
     leaderboard = _Folder()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 
-class Listing(msgspec.Struct, frozen=True):
+class HubListing(msgspec.Struct, frozen=True):
     """The commit of a revision, and what the hub publishes of each file that is included, by path."""
 
     revision: str
@@ -44,7 +44,7 @@ def address(hub: Hub, revision: str, path: str) -> str:
     return hf_hub_url(hub.repository, path, revision=revision, endpoint=endpoint())
 
 
-def list_files(hub: Hub) -> Listing:
+def list_files(hub: Hub) -> HubListing:
     """Return the files of the revision that a source names, or of the newest one.
 
     Raises:
@@ -62,7 +62,7 @@ def list_files(hub: Hub) -> Listing:
         raise UserError(f"{hub.repository} has no file like {', '.join(hub.include)}: correct the source's `include`.")
     if not isinstance(info.sha, str):
         raise _invalid(hub, TypeError("no commit"))
-    return Listing(hub.revision or info.sha, found)
+    return HubListing(hub.revision or info.sha, found)
 
 
 def _model_info(hub: Hub) -> "ModelInfo":

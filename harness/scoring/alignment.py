@@ -131,7 +131,7 @@ def _cut(lines: Lines, test_set: TestSet, workdir: WorkDir, settings: Scoring) -
     if is_gold(lines, test_set):
         return Resegmented(GOLD, lines.texts)
     tool = get_resegmenter(settings.resegmenter)
-    return resegment(talks(lines, test_set), tool, lines.target, workdir.root / "resegmented")
+    return resegment(talks(lines, test_set), tool, lines.target, workdir.resegmented)
 
 
 def talks(lines: Lines, test_set: TestSet) -> tuple[Talk, ...]:

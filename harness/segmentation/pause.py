@@ -36,7 +36,7 @@ _SILENT = -60.0
 """Loudness in dB of full scale below which a whole recording is silent."""
 
 
-class Interval(NamedTuple):
+class TimeSpan(NamedTuple):
     """Milliseconds [start, stop) of a recording."""
 
     start: int
@@ -56,9 +56,9 @@ class PauseDetector:
     silence_db: float
 
     @property
-    def whole(self) -> Interval:
+    def whole(self) -> TimeSpan:
         """The whole recording, in whole milliseconds."""
-        return Interval(0, int(self.recording.seconds * 1000))
+        return TimeSpan(0, int(self.recording.seconds * 1000))
 
     @cached_property
     def loudness(self) -> float:
@@ -69,7 +69,7 @@ class PauseDetector:
         energy = sum(int(np.square(block, dtype=np.int64).sum()) for _, block in self._blocks(self.whole, 0))
         return 10 * math.log10(energy / self.recording.samples / 32768**2) if energy else -math.inf
 
-    def pauses(self, within: Interval, shortest: int) -> list[Interval]:
+    def pauses(self, within: TimeSpan, shortest: int) -> list[TimeSpan]:
         """Return the pauses in an interval that last `shortest` milliseconds or longer, in order of time.
 
         The result is that of pydub on the whole interval, since blocks overlap by the length of a pause.
@@ -81,15 +81,15 @@ class PauseDetector:
             from pydub import AudioSegment
             from pydub.silence import detect_silence
 
-        found: list[Interval] = []
+        found: list[TimeSpan] = []
         for offset, block in self._blocks(within, shortest):
             audio = AudioSegment(block.tobytes(), sample_width=2, frame_rate=RATE, channels=1)
             for start, stop in detect_silence(audio, shortest, self.loudness + self.silence_db, _STEP):
                 joined = bool(found) and offset + start <= found[-1].stop
-                found.append(Interval(found.pop().start if joined else offset + start, offset + stop))
+                found.append(TimeSpan(found.pop().start if joined else offset + start, offset + stop))
         return found
 
-    def _blocks(self, within: Interval, overlap: int) -> Iterator[tuple[int, "NDArray[np.int16]"]]:
+    def _blocks(self, within: TimeSpan, overlap: int) -> Iterator[tuple[int, "NDArray[np.int16]"]]:
         """Yield the start of each block in milliseconds, and its samples at 16 kHz."""
         import numpy as np
 
@@ -123,28 +123,28 @@ def split_at_pauses(recording: Recording, settings: Segmenting) -> Cut:
     return Cut(segments, (Finding(name, "no-pause", sentence, Severity.WARNING),) if abutting else ())
 
 
-def _between(within: Interval, pauses: Sequence[Interval]) -> list[Interval]:
+def _between(within: TimeSpan, pauses: Sequence[TimeSpan]) -> list[TimeSpan]:
     """Return the parts of an interval that are in no pause."""
     edges = [within.start, *chain.from_iterable(pauses), within.stop]
-    return [Interval(*pair) for pair in zip(edges[::2], edges[1::2], strict=True) if pair[0] < pair[1]]
+    return [TimeSpan(*pair) for pair in zip(edges[::2], edges[1::2], strict=True) if pair[0] < pair[1]]
 
 
-def _divide(detector: PauseDetector, part: Interval, longest: int, pause: int) -> list[Interval]:
+def _divide(detector: PauseDetector, part: TimeSpan, longest: int, pause: int) -> list[TimeSpan]:
     """Divide a part that is too long at pauses half as long as before, and finally into equal windows."""
     if part.length <= longest:
         return [part]
     if pause <= _SHORTEST_PAUSE:
         count = -(-part.length // longest)
         borders = [part.start + part.length * i // count for i in range(count + 1)]
-        return [Interval(*pair) for pair in pairwise(borders)]
+        return [TimeSpan(*pair) for pair in pairwise(borders)]
     shorter = max(pause // 2, _SHORTEST_PAUSE)
     pieces = _between(part, detector.pauses(part, shorter))
     return [one for piece in pieces for one in _divide(detector, piece, longest, shorter)]
 
 
-def _join(parts: Sequence[Interval], longest: int, short: int) -> list[Interval]:
+def _join(parts: Sequence[TimeSpan], longest: int, short: int) -> list[TimeSpan]:
     """Join each part that is shorter than `short` with the neighbour across the shorter pause, if that fits."""
-    joined: list[Interval] = []
+    joined: list[TimeSpan] = []
     waiting = list(reversed(parts))
     while waiting:
         part = waiting.pop()
@@ -153,19 +153,19 @@ def _join(parts: Sequence[Interval], longest: int, short: int) -> list[Interval]
         if part.length >= short or (before is None and after is None):
             joined.append(part)
         elif after is None or (before is not None and part.start - joined[-1].stop <= waiting[-1].start - part.stop):
-            waiting.append(Interval(joined.pop().start, part.stop))
+            waiting.append(TimeSpan(joined.pop().start, part.stop))
         else:
-            waiting[-1] = Interval(part.start, waiting[-1].stop)
+            waiting[-1] = TimeSpan(part.start, waiting[-1].stop)
     return joined
 
 
-def _widen(parts: Sequence[Interval], longest: int, whole: Interval) -> list[Interval]:
+def _widen(parts: Sequence[TimeSpan], longest: int, whole: TimeSpan) -> list[TimeSpan]:
     """Extend each part into the pauses around it: by `_MARGIN`, at most to their middle, and never beyond `longest`."""
     borders = [whole.start, *((before.stop + after.start) // 2 for before, after in pairwise(parts)), whole.stop]
     widened = []
     for part, (left, right) in zip(parts, pairwise(borders), strict=True):
         margin = min(_MARGIN, (longest - part.length) // 2)
-        widened.append(Interval(max(part.start - margin, left), min(part.stop + margin, right)))
+        widened.append(TimeSpan(max(part.start - margin, left), min(part.stop + margin, right)))
     return widened
 
 

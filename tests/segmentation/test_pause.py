@@ -19,7 +19,7 @@ from harness.config.segmentation import PauseSettings, Segmenting
 from harness.core.workdir import WorkDir
 from harness.segmentation import pause as module
 from harness.segmentation import segment, segment_with_findings
-from harness.segmentation.pause import Interval, PauseDetector, split_at_pauses
+from harness.segmentation.pause import PauseDetector, TimeSpan, split_at_pauses
 from harness.testsets.load import load_test_set
 from tests.helpers.tiny_corpus import rows, write_corpus, write_manifest
 
@@ -108,13 +108,13 @@ def test_the_level_is_relative_to_the_recording(tmp_path: Path) -> None:
 class _Hour:
     """A detector that finds given pauses in an hour, and none that are shorter."""
 
-    whole = Interval(0, 3_600_000)
+    whole = TimeSpan(0, 3_600_000)
     loudness = -20.0
 
-    def __init__(self, pauses: Sequence[Interval]) -> None:
+    def __init__(self, pauses: Sequence[TimeSpan]) -> None:
         self._pauses = pauses
 
-    def pauses(self, within: Interval, shortest: int) -> list[Interval]:
+    def pauses(self, within: TimeSpan, shortest: int) -> list[TimeSpan]:
         return [
             one
             for one in self._pauses
@@ -126,7 +126,7 @@ class _Hour:
 def test_no_sound_is_lost_and_no_segment_is_too_long(lengths: list[tuple[int, int]], short: float) -> None:
     """Forbids segments that overlap, exceed the limit, or leave out sound, whatever the pauses are."""
     edges = list(accumulate((length for pair in lengths for length in pair), initial=0))[1:]
-    pauses = [Interval(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)]
+    pauses = [TimeSpan(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)]
     settings = msgspec.structs.replace(SETTINGS, pause=PauseSettings(short_seconds=short))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PauseDetector", lambda *_: _Hour(pauses))
@@ -151,7 +151,7 @@ def test_memory_does_not_grow_with_length(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "read_stretch", _noise)
     monkeypatch.setattr(module, "_STEP", 1000)
     detector = PauseDetector(recording, -16.0)
-    detector.pauses(Interval(0, 2000), 300)
+    detector.pauses(TimeSpan(0, 2000), 300)
     tracemalloc.start()
     assert detector.pauses(detector.whole, 300) == []
     peak = tracemalloc.get_traced_memory()[1]
