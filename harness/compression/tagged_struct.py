@@ -1,4 +1,4 @@
-"""JSON objects of registered struct classes: codecs and transforms, told apart by a tag."""
+"""JSON objects of registered struct classes: codecs and transforms, identified by a tag."""
 
 from typing import Any, TypeVar
 

@@ -7,7 +7,7 @@ from harness.core.store import Store
 from harness.core.workdir import WorkDir
 from harness.inference.hypothesis import HypothesisSet
 from harness.scoring.alignment import aligned, lines_of
-from harness.scoring.metric import NotMeasuredError, Score, Scored, Texts, get_metric
+from harness.scoring.metric import Need, NotMeasuredError, Score, Scored, Texts, get_metric
 from harness.testsets.testset import TestSet
 
 SCORES = Store("score", Scored, 3, "remove it and score again")
@@ -56,7 +56,13 @@ def score_one(texts: Texts, metric: str, workdir: WorkDir, settings: Scoring) ->
         NotMeasuredError: it cannot be computed here.
         UserError: it is unknown, or fails.
     """
-    scorer = get_metric(metric, settings).configure(settings, metric)
+    found = get_metric(metric, settings)
+    scorer = found.configure(settings, metric)
+    if Need.SOURCE in found.needs and texts.sources is None:
+        raise NotMeasuredError(
+            f"the test set has no source sentences, and {metric} needs them: name a file with one per reference line "
+            "in the task's [scoring.comet.sources]."
+        )
     # The texts themselves would make every stored score as large as the hypotheses and references together.
     inputs = {"metric": metric, "identity": scorer.identity(texts.target), "texts": key_of(texts)}
     return SCORES.entry(workdir.scores, inputs, label=metric).get(lambda: scorer.score(texts))

@@ -146,7 +146,7 @@ def _all_better(ones: Sequence[tuple[float, Array]], others: Sequence[tuple[floa
 
 def _check(systems: Sequence[Statistics]) -> None:
     if not systems:
-        raise UserError("There is no system to compare: score some first.")
+        raise UserError("There is no system to compare: evaluate at least one with `harness run --stage evaluate`.")
     if len({(system.metric, len(system.rows)) for system in systems}) > 1:
         raise UserError("Only systems with the same metric and the same segments can be compared: score one test set.")
 

@@ -47,16 +47,10 @@ def score_comet(texts: Texts, chosen: Comet, name: str = "COMET") -> Scored:
     """Compute COMET x 100: the mean over segments, with the value of every segment.
 
     Raises:
-        NotMeasuredError: the texts have no source sentences.
         UserError: the checkpoint does not load, or the model fails.
     """
-    if texts.sources is None:
-        raise NotMeasuredError(
-            f"the test set has no source sentences, and {name} needs them: name a file with one per reference line in "
-            "the task's [scoring.comet.sources]."
-        )
     process = running(open_checkpoint(chosen), interpreter())
-    lines = zip(texts.sources, texts.hypotheses, texts.references, strict=True)
+    lines = zip(texts.sources or (), texts.hypotheses, texts.references, strict=True)
     samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in lines]
     by_segment = tuple(100 * score for score in process.score(samples, chosen.batch_size))
     value = sum(by_segment) / len(by_segment)
